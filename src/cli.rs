@@ -1,0 +1,75 @@
+//! The command line: a file per verb.
+
+mod controller;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// GitOps sources as immutable artifacts.
+#[derive(Debug, Parser)]
+#[command(name = "headwater", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Reconcile the sources of a Kubernetes cluster and serve their artifacts.
+    Controller(Box<crate::settings::Controller>),
+}
+
+/// Parses, dispatches, and says what went wrong. Arguments that begin with a flag mean the controller, as stock
+/// Deployments start it; so does the name `source-controller`.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(with_verb(args.collect())) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let done = match cli.verb {
+        Verb::Controller(settings) => controller::run(*settings),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %crate::run::told(&*error), "headwater stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_verb(mut args: Vec<OsString>) -> Vec<OsString> {
+    let own = ["--help", "-h", "--version", "-V", "help"];
+    let called = args.first().map(|path| std::path::Path::new(path).file_name().is_some_and(|name| name == "source-controller"));
+    let flag = args.get(1).map(|first| first.to_string_lossy()).is_some_and(|first| first.starts_with("--") && !own.contains(&&*first));
+    let bare = called == Some(true) && args.get(1).is_none_or(|first| first != "controller");
+    if flag || bare {
+        args.insert(1, "controller".into());
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(text: &str) -> Vec<OsString> {
+        text.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_leading_flag_or_the_stock_name_means_the_controller() {
+        assert_eq!(with_verb(args("/headwater --storage-path=/data")), args("/headwater controller --storage-path=/data"));
+        assert_eq!(with_verb(args("/source-controller")), args("/source-controller controller"));
+        assert_eq!(with_verb(args("/source-controller --log-level debug")), args("/source-controller controller --log-level debug"));
+    }
+
+    #[test]
+    fn verbs_and_help_stay_as_they_are() {
+        for line in ["headwater controller --concurrent 4", "headwater --help", "headwater -V", "headwater"] {
+            assert_eq!(with_verb(args(line)), args(line));
+        }
+    }
+}

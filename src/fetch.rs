@@ -1,0 +1,5 @@
+//! Fetchers: from a place upstream to a tree that storage can archive.
+//!
+//! Invariant: fetchers speak of URLs, credentials and revisions, never of Kubernetes objects; each has its own error type.
+
+pub mod git;

@@ -1,0 +1,192 @@
+//! Git over HTTP and HTTPS: ask a remote what a reference is, then fetch just that commit.
+//!
+//! Invariants: nothing waits beyond [`Remote::deadline`]; when the future of a pass is dropped, its network and disk work stops at
+//! once; credentials go to the scheme, host and port of [`Remote::url`] and nowhere else; no error text holds a credential.
+
+mod checkout;
+mod clients;
+mod error;
+mod http;
+mod pack;
+mod resolve;
+mod session;
+mod transport;
+mod tree;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use checkout::Checkout;
+pub use clients::Clients;
+pub use error::Error;
+
+use session::Session;
+
+const MIB: u64 = 1 << 20;
+
+/// A repository, how to be let in, and what a visit may cost.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// `http` or `https`. Its user name and password, if any, are used where [`Auth::basic`] leaves them empty.
+    pub url: url::Url,
+    /// Credentials and trust.
+    pub auth: Auth,
+    /// Bounds on what is read.
+    pub limits: Limits,
+    /// When everything must be over.
+    pub deadline: Instant,
+    /// Stops the work from outside.
+    pub cancel: CancellationToken,
+    /// Connection pools, one set for the process.
+    pub clients: Clients,
+}
+
+/// Credentials for a remote; printed without their secrets.
+#[derive(Clone, Default)]
+pub struct Auth {
+    /// User name and password.
+    pub basic: Option<(String, String)>,
+    /// A bearer token; wins over `basic`.
+    pub bearer: Option<String>,
+    /// PEM certificates that are trusted beside the system's.
+    pub ca: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("basic", &self.basic.is_some())
+            .field("bearer", &self.bearer.is_some())
+            .field("ca", &self.ca.is_some())
+            .finish()
+    }
+}
+
+/// Bounds on what one visit to a remote may read; an error names the setting that was exceeded.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes of one list of references (`--git-max-refs-size`).
+    pub refs_size: u64,
+    /// The most bytes of a pack on the wire (`--git-max-pack-size`).
+    pub pack_size: u64,
+    /// The most bytes of one file (`--git-max-blob-size`).
+    pub blob_size: u64,
+    /// The most files and directories of a tree, and half the most objects of a pack (`--git-max-entries`).
+    pub entries: u64,
+    /// The most bytes of all files of a tree (`--git-max-tree-size`).
+    pub tree_size: u64,
+    /// The longest silence of a server (`--git-idle-timeout`).
+    pub idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            refs_size: 64 * MIB,
+            pack_size: 4096 * MIB,
+            blob_size: 512 * MIB,
+            entries: 2_000_000,
+            tree_size: 8192 * MIB,
+            idle_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What to check out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// The branch `master`, whatever the remote's HEAD says.
+    Default,
+    /// A branch by its short name.
+    Branch(String),
+    /// A tag by its short name; an annotated tag stands for the commit it leads to.
+    Tag(String),
+    /// The newest tag within a version range.
+    Semver(String),
+    /// Any reference by its full name, such as `refs/pull/7/head`.
+    Name(String),
+    /// One commit.
+    Commit {
+        /// 40 hexadecimal digits.
+        id: String,
+        /// A branch that must exist, and that the revision is named after.
+        branch: Option<String>,
+    },
+}
+
+/// What a reference stands for at the remote now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The commit.
+    pub id: gix::ObjectId,
+    /// The revision as it is published: `main@sha1:…`, `refs/pull/7/head@sha1:…`, or `sha1:…` for a commit alone.
+    pub revision: String,
+}
+
+/// Asks the remote what `reference` is: a handshake and one list of references, narrowed to those that matter.
+/// A commit alone costs the handshake.
+///
+/// # Errors
+/// See [`Error`]. [`Error::EmptyRepository`] only where a branch was asked for.
+pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Error> {
+    let reference = reference.clone();
+    supervised(remote, move |session, _| resolve::resolve(session, &reference)).await
+}
+
+/// Fetches the tree of `head`, without history, into `scratch`: a fresh directory that the caller removes once the
+/// [`Checkout`] is dropped.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn fetch(remote: &Remote, head: &Head, scratch: &Path) -> Result<Checkout, Error> {
+    let (id, scratch) = (head.id, scratch.to_owned());
+    supervised(remote, move |session, interrupt| pack::fetch(session, id, &scratch, interrupt)).await
+}
+
+/// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token
+/// is cancelled, or when this future is dropped.
+async fn supervised<T: Send + 'static>(
+    remote: &Remote,
+    work: impl FnOnce(&mut Session, &AtomicBool) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let stop = Stop { token: remote.cancel.child_token(), interrupt: Arc::default() };
+    let url = http::shown(&remote.url);
+    let mut task = tokio::task::spawn_blocking({
+        let (remote, token, interrupt) = (remote.clone(), stop.token.clone(), Arc::clone(&stop.interrupt));
+        let handle = tokio::runtime::Handle::current();
+        move || work(&mut Session::new(&remote, handle, token)?, &interrupt)
+    });
+    let late = tokio::select! {
+        done = &mut task => return done.map_err(|_| Error::Cancelled { url })?,
+        () = remote.cancel.cancelled() => Error::Cancelled { url },
+        () = tokio::time::sleep_until(remote.deadline) => Error::Timeout { url, what: "the deadline of the pass".into() },
+    };
+    drop(stop);
+    // The thread notices at its next wait or object; nothing of it is left when the caller goes on.
+    match task.await {
+        Ok(Ok(done)) => Ok(done),
+        _ => Err(late),
+    }
+}
+
+/// Stops the blocking side when it goes out of scope.
+struct Stop {
+    token: CancellationToken,
+    interrupt: Arc<AtomicBool>,
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.token.cancel();
+        self.interrupt.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

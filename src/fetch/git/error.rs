@@ -1,0 +1,147 @@
+//! What can go wrong with a Git remote, by meaning.
+
+/// Why a reference could not be resolved or fetched.
+///
+/// `url` is the remote's without user, password and query. Text that a server sent is shortened, escaped and freed of credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection, a connection that broke, or an answer that is no success and has no variant of its own.
+    #[error("unable to clone '{url}': {message}")]
+    Unreachable {
+        /// The remote.
+        url: String,
+        /// What happened.
+        message: String,
+    },
+    /// The server wants credentials, or does not accept these (401).
+    #[error("unable to clone '{url}': authentication required")]
+    AuthenticationRequired {
+        /// The remote.
+        url: String,
+    },
+    /// The credentials are known, but do not suffice (403).
+    #[error("unable to clone '{url}': authorization failed")]
+    AuthorizationFailed {
+        /// The remote.
+        url: String,
+    },
+    /// There is no repository at the URL (404, 410), or what is there does not speak Git.
+    #[error("unable to clone '{url}': repository not found")]
+    RepositoryNotFound {
+        /// The remote.
+        url: String,
+    },
+    /// The repository has no reference at all.
+    #[error("git repository is empty")]
+    EmptyRepository {
+        /// The remote.
+        url: String,
+    },
+    /// The remote does not have the reference.
+    #[error("unable to clone '{url}': couldn't find remote ref {name:?}")]
+    RefNotFound {
+        /// The remote.
+        url: String,
+        /// The full name of the reference.
+        name: String,
+    },
+    /// A reference asked for by its full name is not there.
+    #[error("unable to resolve ref '{name}' to a specific commit")]
+    NameNotFound {
+        /// The full name of the reference.
+        name: String,
+    },
+    /// No tag lies in the range.
+    #[error("no match found for semver: {range}")]
+    NoSemverMatch {
+        /// The range as it was given.
+        range: String,
+    },
+    /// The version range does not parse.
+    #[error("semver parse error: {0}")]
+    InvalidSemver(#[from] crate::version::Error),
+    /// The remote does not have the commit, or it is no commit.
+    #[error("unable to resolve commit object for '{id}': object not found")]
+    CommitNotFound {
+        /// The commit as it was given.
+        id: String,
+    },
+    /// A reference that no remote can have.
+    #[error("ref {name} is invalid; {why}")]
+    InvalidReference {
+        /// The name, escaped.
+        name: String,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// Neither `http` nor `https`.
+    #[error("unable to clone '{url}': unsupported scheme '{scheme}'")]
+    UnsupportedScheme {
+        /// The remote.
+        url: String,
+        /// The scheme that was given.
+        scheme: String,
+    },
+    /// The certificates to trust are not PEM.
+    #[error("unable to clone '{url}': the CA is not a bundle of PEM certificates")]
+    InvalidCa {
+        /// The remote.
+        url: String,
+    },
+    /// The credentials hold characters that HTTP cannot carry.
+    #[error("unable to clone '{url}': the credentials cannot be sent in an HTTP header")]
+    InvalidCredentials {
+        /// The remote.
+        url: String,
+    },
+    /// Something is larger than a setting allows.
+    #[error("unable to clone '{url}': {what} exceeds --{setting}")]
+    TooLarge {
+        /// The remote.
+        url: String,
+        /// What is too large.
+        what: String,
+        /// The setting, without dashes before it.
+        setting: &'static str,
+    },
+    /// The tree has an entry that must never be written to a disk.
+    #[error("unable to clone '{url}': refusing tree entry {path:?}: {why}")]
+    BadTree {
+        /// The remote.
+        url: String,
+        /// The path of the entry, escaped.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server sent what is not Git, or not what was asked for.
+    #[error("unable to clone '{url}': {message}")]
+    Corrupt {
+        /// The remote.
+        url: String,
+        /// What did not fit.
+        message: String,
+    },
+    /// The scratch directory could not be written or read.
+    #[error("unable to store objects of '{url}': {message}")]
+    Scratch {
+        /// The remote.
+        url: String,
+        /// What happened.
+        message: String,
+    },
+    /// It took too long.
+    #[error("unable to clone '{url}': timed out waiting for {what}")]
+    Timeout {
+        /// The remote.
+        url: String,
+        /// What did not come in time.
+        what: String,
+    },
+    /// The work was stopped from outside.
+    #[error("unable to clone '{url}': cancelled")]
+    Cancelled {
+        /// The remote.
+        url: String,
+    },
+}

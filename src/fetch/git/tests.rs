@@ -1,0 +1,220 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bstr::ByteSlice as _;
+use headwater_storage::{Contents as _, Mode};
+
+use super::*;
+use server::{Answer, Server, git};
+
+fn remote(url: &str) -> Remote {
+    Remote {
+        url: url::Url::parse(url).unwrap(),
+        auth: Auth::default(),
+        limits: Limits::default(),
+        deadline: Instant::now() + Duration::from_secs(20),
+        cancel: CancellationToken::new(),
+        clients: Clients::default(),
+    }
+}
+
+fn branch(name: &str) -> Reference {
+    Reference::Branch(name.into())
+}
+
+/// A repository with a branch `main` of two commits, tags, and a pull request's reference.
+fn sample(at: &Path) -> String {
+    git(at, &["init", "-q", "-b", "main", "w"]);
+    let work = at.join("w");
+    std::fs::create_dir_all(work.join("dir/sub")).unwrap();
+    std::fs::write(work.join("a.yaml"), "a: 1\n").unwrap();
+    std::fs::write(work.join("dir/sub/run.sh"), "#!/bin/sh\n").unwrap();
+    std::fs::write(work.join("dir/.sourceignore"), "*.txt\n").unwrap();
+    git(&work, &["add", "."]);
+    git(&work, &["update-index", "--chmod=+x", "dir/sub/run.sh"]);
+    git(&work, &["commit", "-qm", "first"]);
+    git(&work, &["tag", "v1.0.0", "-am", "annotated"]);
+    std::fs::write(work.join("a.yaml"), "a: 2\n").unwrap();
+    let long = format!("{}\n\nbody", "x".repeat(51));
+    git(&work, &["commit", "-qam", &long]);
+    git(&work, &["tag", "1.1.0"]);
+    git(&work, &["update-ref", "refs/pull/7/head", "HEAD"]);
+    git(at, &["clone", "-q", "--mirror", "w", "r.git"]);
+    git(&work, &["rev-parse", "HEAD"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_reference_resolves_as_flux_names_it() {
+    let server = Server::git();
+    let second = sample(server.root());
+    let first = git(&server.root().join("w"), &["rev-parse", "HEAD~"]);
+    let remote = remote(&server.url("/r.git"));
+    for (reference, revision) in [
+        (branch("main"), format!("main@sha1:{second}")),
+        (Reference::Tag("v1.0.0".into()), format!("v1.0.0@sha1:{first}")),
+        (Reference::Semver(">=1".into()), format!("1.1.0@sha1:{second}")),
+        (Reference::Semver("~1.0".into()), format!("v1.0.0@sha1:{first}")),
+        (Reference::Name("refs/pull/7/head".into()), format!("refs/pull/7/head@sha1:{second}")),
+        (Reference::Name("refs/tags/v1.0.0^{}".into()), format!("refs/tags/v1.0.0^{{}}@sha1:{first}")),
+        (Reference::Commit { id: first.clone(), branch: None }, format!("sha1:{first}")),
+        (Reference::Commit { id: first.clone(), branch: Some("main".into()) }, format!("main@sha1:{first}")),
+    ] {
+        let head = resolve(&remote, &reference).await.unwrap();
+        assert_eq!((head.revision, head.id.to_string().len()), (revision, 40), "{reference:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_named() {
+    let server = Server::git();
+    sample(server.root());
+    git(server.root(), &["init", "-q", "--bare", "empty.git"]);
+    let (url, bare) = (server.url("/r.git"), remote(&server.url("/r.git")));
+    let text = async |remote: &Remote, reference| resolve(remote, &reference).await.unwrap_err().to_string();
+    let clone = format!("unable to clone '{url}': couldn't find remote ref");
+    assert_eq!(text(&bare, branch("nope")).await, format!("{clone} \"refs/heads/nope\""));
+    assert_eq!(text(&bare, Reference::Default).await, format!("{clone} \"refs/heads/master\""));
+    assert_eq!(text(&bare, Reference::Tag("v9".into())).await, format!("{clone} \"refs/tags/v9\""));
+    assert_eq!(text(&bare, Reference::Semver(">=3".into())).await, "no match found for semver: >=3");
+    assert_eq!(text(&bare, Reference::Semver("a".into())).await, "semver parse error: improper constraint: \"a\"");
+    let name = Reference::Name("refs/x/y".into());
+    assert_eq!(text(&bare, name).await, "unable to resolve ref 'refs/x/y' to a specific commit");
+    assert!(matches!(resolve(&bare, &branch("a\nb")).await, Err(Error::InvalidReference { .. })));
+    let empty = remote(&server.url("/empty.git"));
+    assert!(matches!(resolve(&empty, &branch("main")).await, Err(Error::EmptyRepository { .. })));
+    let none = remote(&server.url("/none.git"));
+    assert!(matches!(resolve(&none, &branch("main")).await, Err(Error::RepositoryNotFound { .. })));
+    let ssh = remote("ssh://git@host/r.git");
+    assert!(matches!(resolve(&ssh, &branch("main")).await, Err(Error::UnsupportedScheme { .. })));
+
+    let id = "1".repeat(40);
+    let head = resolve(&bare, &Reference::Commit { id: id.clone(), branch: None }).await.unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let error = fetch(&bare, &head, scratch.path()).await.err().unwrap();
+    assert_eq!(error.to_string(), format!("unable to resolve commit object for '{id}': object not found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_is_the_tree_that_git_holds() {
+    let server = Server::git();
+    sample(server.root());
+    let remote = remote(&server.url("/r.git"));
+    for reference in [branch("main"), Reference::Tag("v1.0.0".into())] {
+        let head = resolve(&remote, &reference).await.unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let checkout = fetch(&remote, &head, scratch.path()).await.unwrap();
+        let mut entries = checkout.entries().unwrap();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        let listed: Vec<_> = entries.iter().map(|e| (e.path.to_str().unwrap(), e.mode)).collect();
+        assert_eq!(
+            listed,
+            [
+                ("a.yaml", Mode::File),
+                ("dir", Mode::Directory),
+                ("dir/.sourceignore", Mode::File),
+                ("dir/sub", Mode::Directory),
+                ("dir/sub/run.sh", Mode::Executable),
+            ]
+        );
+        let mut text = Vec::new();
+        checkout.reader()(&entries[0], &mut text).unwrap();
+        assert_eq!(text, if reference == branch("main") { b"a: 2\n" } else { b"a: 1\n" });
+        assert_eq!(entries[0].size, 5);
+        assert_eq!(checkout.sourceignore().unwrap(), [("dir".into(), b"*.txt\n".to_vec())]);
+        let summary = if reference == branch("main") { format!("{}...", "x".repeat(50)) } else { "first".into() };
+        assert_eq!(checkout.commit_summary(), summary);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trees_that_lead_out_are_refused() {
+    let server = Server::git();
+    sample(server.root());
+    let bare = server.root().join("r.git");
+    let blob = git(&bare, &["rev-parse", "main:a.yaml"]);
+    for name in ["..", ".", ".git", ".GiT", "git~1", ".git. ", "a/b"] {
+        let mut raw = format!("100644 {name}\0").into_bytes();
+        raw.extend((0..20).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).unwrap()));
+        let file = server.root().join("tree");
+        std::fs::write(&file, raw).unwrap();
+        let literally = ["hash-object", "-t", "tree", "-w", "--literally", file.to_str().unwrap()];
+        let commit = git(&bare, &["commit-tree", "-m", "evil", &git(&bare, &literally)]);
+        git(&bare, &["update-ref", "refs/heads/evil", &commit]);
+        let remote = remote(&server.url("/r.git"));
+        let head = resolve(&remote, &branch("evil")).await.unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let error = fetch(&remote, &head, scratch.path()).await.err().unwrap();
+        assert!(matches!(error, Error::BadTree { .. }), "{name}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_are_named_settings() {
+    let server = Server::git();
+    sample(server.root());
+    let url = server.url("/r.git");
+    let head = resolve(&remote(&url), &branch("main")).await.unwrap();
+    let limits = Limits::default();
+    for (limits, setting) in [
+        (Limits { refs_size: 10, ..limits }, "--git-max-refs-size"),
+        (Limits { pack_size: 10, ..limits }, "--git-max-pack-size"),
+        (Limits { entries: 1, ..limits }, "--git-max-entries"),
+        (Limits { tree_size: 10, ..limits }, "--git-max-tree-size"),
+    ] {
+        let scratch = tempfile::tempdir().unwrap();
+        let error = fetch(&Remote { limits, ..remote(&url) }, &head, scratch.path()).await.err().unwrap();
+        assert!(error.to_string().ends_with(setting), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_costs_no_more_than_the_deadline() {
+    let server = Server::answering(|_| Answer::Hang);
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_millis(300);
+    let error = resolve(&Remote { deadline, ..remote(&server.url("/r")) }, &branch("main")).await.unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_stops_talking_is_cut_off() {
+    let server = Server::answering(|_| Answer::Endless);
+    let limits = Limits { refs_size: 1 << 20, ..Limits::default() };
+    let error = resolve(&Remote { limits, ..remote(&server.url("/r")) }, &branch("main")).await.unwrap_err();
+    assert!(matches!(error, Error::TooLarge { setting: "git-max-refs-size", .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_and_refusals_have_their_meaning() {
+    for (status, wanted) in [("401 No", "authentication required"), ("403 No", "authorization failed"), ("200 OK", "repository not found")] {
+        let server = Server::answering(move |_| Answer::Text(format!("HTTP/1.1 {status}\r\ncontent-length: 7\r\n\r\ngarbage")));
+        let error = resolve(&remote(&server.url("/r")), &branch("main")).await.unwrap_err().to_string();
+        assert!(error.ends_with(wanted), "{error}");
+    }
+    let garbage = "HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\ncontent-length: 7\r\n\r\ngarbage";
+    let server = Server::answering(move |_| Answer::Text(garbage.into()));
+    let error = resolve(&remote(&server.url("/r")), &branch("main")).await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_stay_at_home_when_a_redirect_leaves() {
+    let away = Server::git();
+    let id = sample(away.root());
+    let target = away.url("");
+    let home = Server::answering(move |path| {
+        Answer::Text(format!("HTTP/1.1 302 Found\r\nlocation: {target}{path}\r\ncontent-length: 0\r\n\r\n"))
+    });
+    let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
+    let remote = Remote { auth, ..remote(&home.url("/r.git")) };
+    let head = resolve(&remote, &branch("main")).await.unwrap();
+    assert_eq!(head.id.to_string(), id);
+    assert!(home.seen().iter().all(|head| head.contains("authorization: Basic bWU6czNjcmV0")));
+    assert!(away.seen().len() >= 2 && !away.seen().iter().any(|head| head.contains("authorization")));
+    assert!(!format!("{remote:?}").contains("s3cret"));
+}

@@ -1,0 +1,7 @@
+//! The `headwater` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headwater::cli::main(std::env::args_os())
+}

@@ -1,0 +1,81 @@
+//! Reconcilers: a shared drive, and a folder per kind for what is different.
+
+pub mod drive;
+pub mod failure;
+pub mod git_repository;
+pub mod pass;
+pub mod status;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_storage::Storage;
+use kube::Resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cluster::retries::Retries;
+use crate::fetch::git;
+use crate::notify::Recorder;
+use crate::telemetry::Metrics;
+use failure::Failure;
+use pass::{Done, Pass};
+use status::Common;
+
+/// What every pass may use.
+pub struct Ctx {
+    /// The Kubernetes API.
+    pub client: kube::Client,
+    /// Artifacts on disk.
+    pub storage: Storage,
+    /// Which stored artifacts were found intact since the start.
+    pub intact: git_repository::Intact,
+    /// Where artifacts are served: scheme and authority, without a trailing slash.
+    pub advertised: String,
+    /// Events out.
+    pub recorder: Recorder,
+    /// Numbers out.
+    pub metrics: Arc<Metrics>,
+    /// Failures in a row.
+    pub retries: Retries,
+    /// How much an interval may vary, in percent of itself, 0 to 100.
+    pub jitter_percent: u8,
+    /// Bounds on what a Git server may send.
+    pub git_limits: git::Limits,
+    /// HTTP clients for Git servers.
+    pub git_clients: git::Clients,
+}
+
+/// When an object is to be reconciled, and how long a pass may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// From the end of one pass to the start of the next.
+    pub interval: Duration,
+    /// The deadline of a pass, from its start.
+    pub timeout: Duration,
+}
+
+/// A kind that is reconciled into an artifact.
+pub trait Reconcile: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The kind's status.
+    type Status: Clone + Default + Serialize + Send + Sync;
+
+    /// When to reconcile; fails when the object's durations cannot be read.
+    fn schedule(&self) -> Result<Schedule, Failure>;
+    /// Whether reconciling is switched off.
+    fn suspended(&self) -> bool;
+    /// The status as last read.
+    fn status(&self) -> Self::Status;
+    /// The shared part of a status.
+    fn common(status: &Self::Status) -> Common;
+    /// A status with another shared part, and what the outcome says of the kind's own fields.
+    fn with(&self, status: Self::Status, common: Common, outcome: Option<&Done>) -> Self::Status;
+    /// Reason and message of the event of a pass that found nothing new.
+    fn unchanged(revision: &str) -> (&'static str, String);
+    /// The failure of a pass that met its deadline.
+    fn timed_out(&self) -> Failure;
+    /// One pass. It returns what it learnt and how it ended, and never touches a condition.
+    fn run(&self, cx: &Ctx, pass: &mut Pass) -> impl Future<Output = Result<Done, Failure>> + Send;
+}

@@ -1,0 +1,296 @@
+//! What is the same for every kind: finalizer, deletion, suspend, the pass with its deadline, status, events, and when to
+//! come back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use futures::FutureExt;
+use headwater_api::meta;
+use headwater_api::reason;
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use tracing::{Instrument, debug, error, info, info_span};
+
+use super::failure::{Failure, Fate};
+use super::pass::{Done, Pass};
+use super::status::{self, Common, Seen};
+use super::{Ctx, Reconcile, Schedule};
+use crate::cluster::patch;
+use crate::notify::{Event, Severity};
+use crate::telemetry::Outcome;
+
+/// How often a status is computed anew because somebody else wrote in between.
+const CONFLICT_RETRIES: usize = 8;
+
+/// The status, or the finalizer, could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Kubernetes API refused or could not be reached.
+    #[error("failed to patch object: {0}")]
+    Api(#[from] kube::Error),
+    /// Artifacts of a deleted object could not be removed.
+    #[error("garbage collection for deleted resource failed: {0}")]
+    Collect(headwater_storage::Error),
+    /// An object or a status could not be written as JSON.
+    #[error("failed to encode status: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Reconciles one object once.
+pub async fn drive<K>(object: Arc<K>, cx: Arc<Ctx>) -> Result<Action, Error>
+where
+    K: Reconcile + Resource<Scope = NamespaceResourceScope>,
+{
+    let span = info_span!(
+        "reconcile",
+        kind = %K::kind(&()),
+        namespace = %object.namespace().unwrap_or_default(),
+        name = %object.name_any(),
+        reconcile_id = %uuid::Uuid::new_v4(),
+    );
+    async move {
+        let start = Instant::now();
+        let result = step(&object, &cx).await;
+        let outcome = match &result {
+            Ok((_, outcome)) => *outcome,
+            Err(error) => {
+                error!(%error, "Reconciler error");
+                Outcome::Error
+            }
+        };
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        cx.metrics.reconciled(&K::kind(&()), &namespace, &name, start.elapsed(), outcome);
+        if object.meta().deletion_timestamp.is_some() && result.is_ok() {
+            cx.metrics.forget(&K::kind(&()), &namespace, &name);
+        }
+        result.map(|(action, _)| action)
+    }
+    .instrument(span)
+    .await
+}
+
+async fn step<K>(object: &Arc<K>, cx: &Ctx) -> Result<(Action, Outcome), Error>
+where
+    K: Reconcile + Resource<Scope = NamespaceResourceScope>,
+{
+    let api: Api<K> = Api::namespaced(cx.client.clone(), &object.namespace().unwrap_or_default());
+    if object.meta().deletion_timestamp.is_some() {
+        return delete(object, cx, &api).await;
+    }
+    let Some(object) = with_finalizer(object, &api).await? else {
+        return Ok((Action::await_change(), Outcome::Success));
+    };
+    if object.suspended() {
+        info!("reconciliation is suspended for this object");
+        publish(&api, &object, None, status::suspended).await?;
+        return Ok((Action::await_change(), Outcome::Success));
+    }
+    let before = K::common(&object.status());
+    if wants_announcement(object.as_ref(), &before) {
+        publish(&api, &object, None, |before, seen| status::reconciling(before, seen, &[])).await?;
+    }
+    let mut pass = Pass::default();
+    let outcome = run(object.as_ref(), cx, &mut pass).await;
+    let after = publish(&api, &object, outcome.as_ref().ok(), |before, seen| status::fold(before, seen, pass.facts(), outcome.as_ref())).await?;
+    let Some(after) = after else {
+        return Ok((Action::await_change(), Outcome::Success));
+    };
+    announce(object.as_ref(), cx, &before, &after, &outcome);
+    Ok(next(object.as_ref(), cx, &outcome))
+}
+
+/// Whether others should see that a pass began: the object changed, was asked for, or has nothing to show yet.
+fn wants_announcement<K: Reconcile>(object: &K, before: &Common) -> bool {
+    object.meta().generation != before.observed_generation || requested(object) != before.last_handled.as_deref() || before.artifact.is_none()
+}
+
+/// Runs the kind's pass: within the deadline, and with a panic contained.
+async fn run<K: Reconcile>(object: &K, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {
+    let Schedule { timeout, .. } = object.schedule()?;
+    let guarded = AssertUnwindSafe(object.run(cx, pass)).catch_unwind();
+    match tokio::time::timeout(timeout, guarded).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => {
+            let told = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(Failure {
+                mark: None,
+                reason: reason::FAILED,
+                fate: Fate::Retry,
+                source: {cx.metrics.panicked(&K::kind(&())); format!("reconciliation ended unexpectedly: {}; please report this", told.unwrap_or_default())}.into(),
+            })
+        }
+        Err(_) => Err(object.timed_out()),
+    }
+}
+
+async fn with_finalizer<K: Reconcile>(object: &Arc<K>, api: &Api<K>) -> Result<Option<Arc<K>>, Error> {
+    if object.finalizers().iter().any(|f| f == meta::FINALIZER) {
+        return Ok(Some(Arc::clone(object)));
+    }
+    let mut all = object.finalizers().to_vec();
+    all.push(meta::FINALIZER.to_owned());
+    match patch::finalizers(api, &object.name_any(), &version(object.as_ref()), &all).await {
+        Ok(patched) => Ok(Some(Arc::new(patched))),
+        Err(error) if patch::is_not_found(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result<(Action, Outcome), Error> {
+    cx.retries.forget(&object.uid().unwrap_or_default());
+    if !object.finalizers().iter().any(|f| f == meta::FINALIZER) {
+        return Ok((Action::await_change(), Outcome::Success));
+    }
+    let (storage, kind) = (cx.storage.clone(), K::kind(&()).to_lowercase());
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let removed = blocking(move || storage.remove_object(&kind, &namespace, &name)).await.map_err(Error::Collect)?;
+    if !removed.is_empty() {
+        trace_event(object.as_ref(), cx, reason::GARBAGE_COLLECTION_SUCCEEDED, "garbage collected artifacts for deleted resource");
+    }
+    let rest: Vec<String> = object.finalizers().iter().filter(|f| *f != meta::FINALIZER).cloned().collect();
+    match patch::finalizers(api, &object.name_any(), &version(object.as_ref()), &rest).await {
+        Err(error) if !patch::is_not_found(&error) => Err(error.into()),
+        _ => Ok((Action::await_change(), Outcome::Success)),
+    }
+}
+
+/// Writes what `compute` makes of the newest status; computes anew when somebody else wrote in between. None when the
+/// object is gone.
+async fn publish<K, F>(api: &Api<K>, object: &Arc<K>, done: Option<&Done>, compute: F) -> Result<Option<Common>, Error>
+where
+    K: Reconcile,
+    F: Fn(&Common, Seen<'_>) -> Common,
+{
+    let seen = Seen { generation: object.meta().generation.unwrap_or_default(), requested: requested(object.as_ref()), now: Utc::now() };
+    let mut latest = Arc::clone(object);
+    for attempt in 0.. {
+        let before = latest.status();
+        let common = compute(&K::common(&before), seen);
+        let after = object.with(before.clone(), common.clone(), done);
+        let Some(difference) = patch::difference(&serde_json::to_value(&before)?, &serde_json::to_value(&after)?) else {
+            return Ok(Some(common));
+        };
+        match patch::status(api, &object.name_any(), &version(latest.as_ref()), difference).await {
+            Ok(_) => return Ok(Some(common)),
+            Err(error) if patch::is_not_found(&error) => return Ok(None),
+            Err(error) if patch::is_conflict(&error) && attempt < CONFLICT_RETRIES => {
+                debug!("the object changed while its status was written; computing it anew");
+                match api.get_opt(&object.name_any()).await? {
+                    Some(found) if found.uid() == object.uid() => latest = Arc::new(found),
+                    _ => return Ok(None),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Events and log lines about how a pass ended.
+fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common, outcome: &Result<Done, Failure>) {
+    match outcome {
+        Ok(done) => {
+            let artifact = done.artifact();
+            if let Done::Unchanged { .. } = done {
+                let (reason, message) = K::unchanged(&artifact.revision);
+                trace_event(object, cx, reason, &message);
+            }
+            let fresh = before.artifact.as_ref().is_none_or(|old| old.digest != artifact.digest);
+            let name = if fresh {
+                reason::NEW_ARTIFACT
+            } else if recovered(before, after) {
+                reason::SUCCEEDED
+            } else {
+                return;
+            };
+            let message = done.message();
+            info!("{message}");
+            let about = [("revision", artifact.revision.as_str()), ("digest", artifact.digest.as_str())];
+            cx.recorder.record(Event::about(object, Severity::Info, name, message).with(&about));
+        }
+        Err(failure) => {
+            let message = failure.message();
+            error!(error = %message, "Reconciler error");
+            match failure.fate {
+                Fate::Wait(_) => trace_event(object, cx, failure.reason, &message),
+                Fate::Retry | Fate::Stall => cx.recorder.record(Event::about(object, Severity::Error, failure.reason, &message)),
+            }
+        }
+    }
+}
+
+/// Whether a failure of before is over.
+fn recovered(before: &Common, after: &Common) -> bool {
+    use headwater_api::condition::{FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED};
+    let failing = |common: &Common| common.conditions.iter().any(|c| [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED].contains(&c.type_.as_str()));
+    failing(before) && !failing(after)
+}
+
+/// When to come back.
+fn next<K: Reconcile>(object: &K, cx: &Ctx, outcome: &Result<Done, Failure>) -> (Action, Outcome) {
+    let uid = object.uid().unwrap_or_default();
+    match outcome {
+        Err(Failure { fate: Fate::Retry, .. }) => (Action::requeue(cx.retries.failed(&uid)), Outcome::Error),
+        Err(Failure { fate: Fate::Wait(after), .. }) => {
+            cx.retries.forget(&uid);
+            (Action::requeue(*after), Outcome::RequeueAfter)
+        }
+        Err(Failure { fate: Fate::Stall, .. }) => {
+            cx.retries.forget(&uid);
+            (Action::await_change(), Outcome::Success)
+        }
+        Ok(_) => {
+            cx.retries.forget(&uid);
+            let interval = object.schedule().map_or(Duration::from_mins(1), |s| s.interval);
+            (Action::requeue(jittered(interval, cx.jitter_percent, rand::random())), Outcome::RequeueAfter)
+        }
+    }
+}
+
+/// An interval moved by up to `percent` of itself; `roll` is in 0.0 to 1.0.
+fn jittered(interval: Duration, percent: u8, roll: f64) -> Duration {
+    interval.mul_f64(1.0 + (roll * 2.0 - 1.0) * f64::from(percent.min(100)) / 100.0)
+}
+
+/// Logs, and tells those who read the object's events, but no webhook.
+pub fn trace_event<K: Reconcile>(object: &K, cx: &Ctx, reason: &str, message: &str) {
+    info!("{message}");
+    cx.recorder.record(Event::about(object, Severity::Trace, reason, message));
+}
+
+/// Runs something that blocks; a panic in it goes on in the caller.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is stopping: this future is about to be dropped as well.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+fn requested<K: Reconcile>(object: &K) -> Option<&str> {
+    object.annotations().get(meta::RECONCILE_REQUEST).map(String::as_str)
+}
+
+fn version<K: Reconcile>(object: &K) -> String {
+    object.resource_version().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_its_percentage() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(jittered(minute, 0, 0.9), minute);
+        assert_eq!(jittered(minute, 10, 0.0), Duration::from_secs(54));
+        assert_eq!(jittered(minute, 10, 1.0), Duration::from_secs(66));
+    }
+}

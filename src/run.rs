@@ -1,0 +1,241 @@
+//! Wiring: build what is shared, start every task, and stop when one of them ends or a signal comes.
+
+mod claims;
+mod client;
+mod lane;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_api::GitRepository;
+use headwater_storage::{Retention, Storage};
+use kube::runtime::reflector;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cluster::leases::{self, End, Terms};
+use crate::cluster::retries::Retries;
+use crate::fetch::git;
+use crate::notify::{self, Kubernetes, Posting, Webhook};
+use crate::reconcile::Ctx;
+use crate::reconcile::failure::chain;
+use crate::serve::{self, artifacts, health};
+use crate::settings::{self, Controller};
+use crate::telemetry::Metrics;
+
+/// Why the process ends with an error.
+pub type Stopped = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long tasks may take to end after a signal.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// An error with what caused it, in one line.
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    chain(error)
+}
+
+/// Runs the controller until a signal stops it, or until a task that must not end does.
+pub async fn controller(settings: Controller) -> Result<(), Stopped> {
+    // Two libraries bring a provider each; the first to be installed counts, and a second call changes nothing.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let stop = CancellationToken::new();
+    let mut tasks = Tasks::new(stop.clone());
+    tasks.spawn("signals", signals(stop.clone())?);
+
+    let storage = open(&settings.storage)?;
+    let metrics = Arc::new(Metrics::new());
+    let readiness = health::Readiness::default();
+    if let Some(address) = settings.observe.metrics() {
+        let listener = serve::bind(address).await?;
+        tasks.spawn("metrics server", serve::serve(listener, serve::metrics::router(Arc::clone(&metrics)), stop.clone()));
+    }
+    if let Some(address) = settings.observe.health() {
+        let listener = serve::bind(address).await?;
+        tasks.spawn("health server", serve::serve(listener, health::router(readiness.clone()), stop.clone()));
+    }
+    let client = client::client(&settings.client).await?;
+    for flag in settings.without_effect() {
+        warn!(flag, "this setting has no effect yet");
+    }
+    readiness.ready();
+    info!(version = env!("CARGO_PKG_VERSION"), "starting headwater");
+
+    let leadership = tokio::select! {
+        led = lead(client.clone(), &settings, &metrics, &stop) => led?,
+        () = tasks.any_ended() => None,
+    };
+    if !stop.is_cancelled() {
+        let (reader, writer) = reflector::store::<GitRepository>();
+        let listener = serve::bind(&settings.storage.addr).await?;
+        let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::Stored(reader.clone())));
+        tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
+        let cx = context(&settings, client, storage, metrics, &mut tasks)?;
+        tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, settings.reconciling.clone(), stop.clone()));
+        let lost = leadership.as_ref().map(leases::Leadership::lost_token).unwrap_or_default();
+        tokio::select! {
+            () = tasks.any_ended() => {}
+            () = lost.cancelled() => tasks.fail("leadership was lost; stopping so that the new leader works alone"),
+        }
+    }
+    let ended = tasks.finish().await;
+    if let Some(leadership) = leadership {
+        leadership.resign().await?;
+    }
+    ended
+}
+
+fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
+    let retention = Retention { ttl: settings.retention_ttl, records: settings.retention_records };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let algorithm = settings.digest_algo.parse()?;
+    Ok(Storage::open(headwater_storage::Options { root: settings.path.clone(), algorithm, retention, threads })?)
+}
+
+fn context(settings: &Controller, client: kube::Client, storage: Storage, metrics: Arc<Metrics>, tasks: &mut Tasks) -> Result<Arc<Ctx>, Stopped> {
+    let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
+    let (recorder, queues) = notify::recorder(posting);
+    let instance = leases::identity().split('_').next().unwrap_or_default().to_owned();
+    if posting == Posting::On {
+        tasks.flush("event posts", Webhook::new(&settings.events.addr, instance.clone())?.run(queues.webhook));
+    }
+    tasks.flush("event writes", Kubernetes::new(client.clone(), instance).run(queues.kubernetes));
+    let reconciling = &settings.reconciling;
+    Ok(Arc::new(Ctx {
+        client,
+        storage,
+        intact: <_>::default(),
+        advertised: with_scheme(&settings.storage.advertised()?),
+        recorder,
+        metrics,
+        retries: Retries::new(reconciling.min_retry_delay, reconciling.max_retry_delay),
+        jitter_percent: reconciling.interval_jitter_percentage,
+        git_limits: limits(&settings.limits),
+        git_clients: git::Clients::default(),
+    }))
+}
+
+fn limits(settings: &settings::Limits) -> git::Limits {
+    git::Limits {
+        refs_size: settings.git_max_refs_size,
+        pack_size: settings.git_max_pack_size,
+        blob_size: settings.git_max_blob_size,
+        entries: settings.git_max_entries,
+        tree_size: settings.git_max_tree_size,
+        idle_timeout: settings.git_idle_timeout,
+    }
+}
+
+/// The advertised address as the start of a URL; a bare host is served over http.
+fn with_scheme(address: &str) -> String {
+    let scheme = if address.starts_with("http://") || address.starts_with("https://") { "" } else { "http://" };
+    format!("{scheme}{}", address.trim_end_matches('/'))
+}
+
+/// Waits for leadership where it is asked for.
+async fn lead(client: kube::Client, settings: &Controller, metrics: &Metrics, stop: &CancellationToken) -> Result<Option<leases::Leadership>, Stopped> {
+    let leader = &settings.leader;
+    if !leader.enable {
+        return Ok(None);
+    }
+    let name = leader.lease_name(&settings.reconciling.watch_label_selector);
+    metrics.follows(&name);
+    let terms = Terms {
+        namespace: settings.reconciling.runtime_namespace.clone(),
+        name: name.clone(),
+        identity: leases::identity(),
+        lease: leader.lease_duration,
+        renew: leader.renew_deadline,
+        retry: leader.retry_period,
+        end: if leader.release_on_cancel { End::Release } else { End::Expire },
+    };
+    info!(lease = name, "waiting for leadership");
+    // The only way not to lead is to be stopped before.
+    let leadership = leases::lead(client, terms, stop).await.ok();
+    if leadership.is_some() {
+        metrics.leads(&name);
+    }
+    Ok(leadership)
+}
+
+/// Ends when the process is asked to stop.
+fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()>, std::io::Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => info!("stopping: SIGTERM"),
+            _ = interrupt.recv() => info!("stopping: SIGINT"),
+            () = stop.cancelled() => {}
+        }
+        stop.cancel();
+    })
+}
+
+/// Every task of the process. The end of any of them stops all.
+struct Tasks {
+    stop: CancellationToken,
+    running: JoinSet<&'static str>,
+    /// Tasks that end by themselves once nothing is handed to them any more.
+    flushing: JoinSet<()>,
+    failed: Option<String>,
+}
+
+impl Tasks {
+    fn new(stop: CancellationToken) -> Self {
+        Self { stop, running: JoinSet::new(), flushing: JoinSet::new(), failed: None }
+    }
+
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.running.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    fn flush(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.flushing.spawn(async move {
+            task.await;
+            tracing::debug!(task = name, "ended");
+        });
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.failed.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Waits until the first task ends; unless a signal caused it, that is a failure.
+    async fn any_ended(&mut self) {
+        match self.running.join_next().await {
+            Some(Ok(_)) if self.stop.is_cancelled() => {}
+            Some(Ok(name)) => self.fail(&format!("the {name} ended unexpectedly")),
+            Some(Err(error)) => self.fail(&format!("a task failed: {error}")),
+            None => {}
+        }
+    }
+
+    /// Stops what still runs, within [`GRACE`].
+    async fn finish(mut self) -> Result<(), Stopped> {
+        self.stop.cancel();
+        let ended = tokio::time::timeout(GRACE, async {
+            while self.running.join_next().await.is_some() {}
+            while self.flushing.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            warn!("not everything ended in time; stopping anyway");
+        }
+        self.failed.map_or(Ok(()), |why| Err(why.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advertised_address_keeps_its_scheme_and_gets_http_without_one() {
+        assert_eq!(with_scheme("source.flux.svc."), "http://source.flux.svc.");
+        assert_eq!(with_scheme("https://artifacts.example/"), "https://artifacts.example");
+    }
+}

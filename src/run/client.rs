@@ -1,0 +1,31 @@
+//! The Kubernetes client: from the kubeconfig or from the cluster, with its rate bounded.
+
+use std::time::Duration;
+
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use tower::buffer::BufferLayer;
+use tower::limit::RateLimitLayer;
+
+use super::Stopped;
+use crate::settings;
+
+/// How long a connection to the Kubernetes API may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many requests may wait for their turn.
+const WAITING: usize = 1_024;
+
+/// Builds the client. A rate of zero or less means no bound.
+pub async fn client(settings: &settings::Client) -> Result<Client, Stopped> {
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("no Kubernetes cluster to talk to: {error}; set KUBECONFIG, or run in a Pod with a service account")
+    })?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    let builder = ClientBuilder::try_from(config)?;
+    if settings.qps <= 0.0 || settings.burst == 0 {
+        return Ok(builder.build());
+    }
+    let per = Duration::from_secs_f64(f64::from(settings.burst) / f64::from(settings.qps));
+    let limited = builder.with_layer(&RateLimitLayer::new(u64::from(settings.burst), per)).with_layer(&BufferLayer::new(WAITING));
+    Ok(limited.build())
+}

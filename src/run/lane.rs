@@ -1,0 +1,93 @@
+//! A kind's lane: watch its objects, and drive as many at once as the settings say.
+
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::{FutureExt, StreamExt};
+use headwater_api::meta;
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::controller::{Action, Config};
+use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
+use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates, watcher};
+use kube::{Resource, ResourceExt};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::reconcile::drive::{self, drive};
+use crate::reconcile::{Ctx, Reconcile};
+use crate::settings::Reconciling;
+
+struct Lane<K: Resource<DynamicType = ()> + 'static> {
+    cx: Arc<Ctx>,
+    store: Store<K>,
+    workers: Semaphore,
+    waiting: AtomicU32,
+}
+
+/// Reconciles the objects of a kind until `stop`.
+pub async fn run<K>(cx: Arc<Ctx>, store: Store<K>, writer: Writer<K>, settings: Reconciling, stop: CancellationToken)
+where
+    K: Reconcile + Resource<Scope = NamespaceResourceScope> + Debug,
+{
+    let kind = K::kind(&());
+    cx.metrics.controller(&kind, u32::from(settings.concurrent));
+    let api: Api<K> = settings.namespace().map_or_else(|| Api::all(cx.client.clone()), |only| Api::namespaced(cx.client.clone(), only));
+    let watched = watcher(api, watcher::Config::default().labels(&settings.watch_label_selector))
+        .default_backoff()
+        .reflect(writer)
+        .inspect(|event| {
+            if let Err(error) = event {
+                warn!(%error, "watching failed; trying again");
+            }
+        })
+        .touched_objects()
+        .predicate_filter(predicates::generation.combine(requested), <_>::default());
+    let lane = Lane { cx, store: store.clone(), workers: Semaphore::new(usize::from(settings.concurrent)), waiting: AtomicU32::new(0) };
+    // Concurrency is bounded by the lane's own workers, so that it is known how many objects wait.
+    Controller::for_stream(watched, store)
+        .with_config(Config::default().concurrency(0))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+        .run(move |object, lane| step(object, lane, stop.clone()), again, Arc::new(lane))
+        .for_each(|_| futures::future::ready(()))
+        .await;
+}
+
+/// A reconcile request, so that its change triggers a pass.
+fn requested<K: Resource>(object: &K) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    object.annotations().get(meta::RECONCILE_REQUEST).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+async fn step<K>(object: Arc<K>, lane: Arc<Lane<K>>, stop: CancellationToken) -> Result<Action, drive::Error>
+where
+    K: Reconcile + Resource<Scope = NamespaceResourceScope>,
+{
+    let kind = K::kind(&());
+    let metrics = &lane.cx.metrics;
+    metrics.waiting(&kind, lane.waiting.fetch_add(1, Ordering::Relaxed) + 1);
+    let permit = lane.workers.acquire().await;
+    metrics.waiting(&kind, lane.waiting.fetch_sub(1, Ordering::Relaxed) - 1);
+    if permit.is_err() || stop.is_cancelled() {
+        return Ok(Action::await_change());
+    }
+    let _working = metrics.working(&kind);
+    // While it waited for a worker the object may have moved on.
+    let Some(object) = lane.store.get(&ObjectRef::from_obj(object.as_ref())) else {
+        return Ok(Action::await_change());
+    };
+    tokio::select! {
+        done = drive(object, Arc::clone(&lane.cx)).boxed() => done,
+        () = stop.cancelled() => Ok(Action::await_change()),
+    }
+}
+
+/// When to try again after a status that could not be written.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+fn again<K: Reconcile>(object: Arc<K>, _error: &drive::Error, lane: Arc<Lane<K>>) -> Action {
+    Action::requeue(lane.cx.retries.failed(&object.uid().unwrap_or_default()))
+}

@@ -1,0 +1,202 @@
+//! The storage: artifacts by location, below one root.
+
+mod retention;
+mod sweep;
+mod temporary;
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use crate::{Algorithm, Contents, Digest, Entry, Error, Ignore, Location, archive, digest::Hasher, location};
+use temporary::Temporary;
+
+/// What to keep of an object's artifacts besides the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Artifacts that are older are removed.
+    pub ttl: Duration,
+    /// The most artifacts that are kept, the current one included.
+    pub records: usize,
+}
+
+/// How to open a storage.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that holds all artifacts. Created if it is missing.
+    pub root: PathBuf,
+    /// Digests new artifacts.
+    pub algorithm: Algorithm,
+    /// What [`Storage::collect`] keeps.
+    pub retention: Retention,
+    /// How many threads compress one archive; at least one is used.
+    pub threads: usize,
+}
+
+/// A stored artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The digest of the file.
+    pub digest: Digest,
+    /// The length of the file, in bytes.
+    pub size: u64,
+}
+
+/// Artifacts on disk. Clones are the same storage.
+///
+/// All calls block. Two calls that write to the same object's folder must not run at a time; any
+/// number of readers may.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    options: Arc<Options>,
+}
+
+impl Storage {
+    /// Opens the storage: creates its root, sees to it that files can be written there, and removes
+    /// the temporary files that a process which died left behind. A process that is still writing to
+    /// the same root loses its unfinished archive, and fails to store it.
+    ///
+    /// # Errors
+    /// [`Error::Root`] if the root is no directory or nothing can be written there.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let root = &options.root;
+        let bad = |reason| move |source| Error::Root { path: root.clone(), reason, source };
+        fs::create_dir_all(root).map_err(bad("is no directory and cannot become one"))?;
+        Temporary::create(root).map_err(bad("cannot be written to"))?;
+        sweep::temporary_files(root)?;
+        Ok(Self { options: Arc::new(options) })
+    }
+
+    /// The directory that holds all artifacts.
+    pub fn root(&self) -> &Path {
+        &self.options.root
+    }
+
+    /// The file of an artifact, whether it exists or not.
+    pub fn file(&self, at: &Location) -> PathBuf {
+        self.options.root.join(at.relative())
+    }
+
+    /// Whether there is an artifact: a regular file, not a link to one.
+    pub fn exists(&self, at: &Location) -> bool {
+        fs::symlink_metadata(self.file(at)).is_ok_and(|file| file.is_file())
+    }
+
+    /// Reads an artifact and compares it to a digest of any algorithm.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if it differs, [`Error::Read`] if it is missing or cannot be read.
+    pub fn verify(&self, at: &Location, expected: &Digest) -> Result<(), Error> {
+        let path = self.file(at);
+        match digest(&path, expected.algorithm()) {
+            Ok(actual) if actual == *expected => Ok(()),
+            Ok(actual) => Err(Error::Mismatch { path, expected: expected.clone(), actual }),
+            Err(source) => Err(Error::Read { path, source }),
+        }
+    }
+
+    /// Archives a tree as a gzipped tar, in place of what was stored there before. Entries come in
+    /// any order; directories that are missing are added.
+    ///
+    /// Each thread holds a few compressed segments and the contents of one file.
+    ///
+    /// # Errors
+    /// Whatever fails, what was stored before is still there, and nothing else is.
+    pub fn archive(
+        &self,
+        at: &Location,
+        entries: &[Entry],
+        contents: &dyn Contents,
+        ignore: &Ignore,
+        cancel: &AtomicBool,
+    ) -> Result<Stored, Error> {
+        let path = self.file(at);
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let mut out = Output { file: Temporary::beside(&path)?, digest: Hasher::new(self.options.algorithm), size: 0 };
+        archive::write(&mut out, entries, contents, ignore, self.options.threads, cancel, failed)?;
+        out.file.persist(&path).map_err(failed)?;
+        Ok(Stored { digest: out.digest.finish(), size: out.size })
+    }
+
+    /// Removes an artifact; that it is not there is fine.
+    ///
+    /// # Errors
+    /// [`Error::Remove`].
+    pub fn remove(&self, at: &Location) -> Result<(), Error> {
+        remove(&self.file(at)).map(drop)
+    }
+
+    /// Removes all artifacts of an object, and says which files were there.
+    ///
+    /// # Errors
+    /// [`Error::Location`] for names that cannot be part of a path, [`Error::Read`] and
+    /// [`Error::Remove`] if the object's folder cannot be read or removed.
+    pub fn remove_object(&self, kind: &str, namespace: &str, name: &str) -> Result<Vec<PathBuf>, Error> {
+        for part in [kind, namespace, name] {
+            location::check(part)?;
+        }
+        let folder = self.options.root.join(kind.to_lowercase()).join(namespace).join(name);
+        let removed = sweep::files(&folder)?.into_iter().map(|file| file.path).collect();
+        match fs::remove_dir_all(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove { path: folder, source }),
+            _ => Ok(removed),
+        }
+    }
+
+    /// Removes the artifacts of an object that retention does not keep, and says which: those older
+    /// than the time to live, then the oldest until no more than the records are left. `keep`, the
+    /// current one, stays whatever its age.
+    ///
+    /// # Errors
+    /// [`Error::Read`] and [`Error::Remove`]; all that can be removed is removed before.
+    pub fn collect(&self, keep: &Location) -> Result<Vec<PathBuf>, Error> {
+        retention::collect(&self.file(keep), self.options.retention)
+    }
+}
+
+/// Removes a file; false if there is none.
+fn remove(path: &Path) -> Result<bool, Error> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(Error::Remove { path: path.to_owned(), source }),
+    }
+}
+
+fn digest(path: &Path, algorithm: Algorithm) -> io::Result<Digest> {
+    let mut file = File::open(path)?;
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes to a file, and digests and counts what is written.
+struct Output {
+    file: Temporary,
+    digest: Hasher,
+    size: u64,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,62 @@
+//! What ends up in an artifact, and that the same tree always gives the same bytes.
+
+use serde_json::json;
+
+use crate::support::{
+    artifact::{download, files, listing},
+    cluster::servers,
+    world::World,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ignore_files_in_any_folder_shape_the_artifact() {
+    for server in servers() {
+        let world = World::new(server, "sourceignore").await;
+        world.git.repository("r.git").commit(&[
+            (".sourceignore", "*.md\n/vendor/\n"),
+            ("README.md", "x"),
+            ("a.yaml", "a"),
+            ("dir/.sourceignore", "b.yaml\n"),
+            ("dir/b.yaml", "b"),
+            ("dir/c.yaml", "c"),
+            ("pic.jpg", "excluded only where no ignore file is"),
+            ("vendor/v.go", "v"),
+        ]);
+        world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+        let listing = listing(&world.space.ready("x").await).await;
+        let kept: Vec<_> = files(&listing).into_iter().filter(|path| !path.ends_with(".sourceignore")).collect();
+        assert_eq!(kept, ["a.yaml", "dir/c.yaml", "pic.jpg"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_objects_of_one_commit_get_the_same_bytes() {
+    for server in servers() {
+        let world = World::new(server, "same-bytes").await;
+        let content = "some text that is not short\n".repeat(40_000);
+        let files: Vec<_> = (0..8).map(|n| (format!("dir{n}/file"), format!("{n} {content}"))).collect();
+        let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+        world.git.repository("r.git").commit(&files);
+        for name in ["one", "two"] {
+            world.space.source(name, json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+        }
+        let one = download(&world.space.ready("one").await).await.unwrap();
+        let two = download(&world.space.ready("two").await).await.unwrap();
+        assert!(one == two, "the archives differ");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_and_executables_are_stored_as_upstream_stores_them() {
+    for server in servers() {
+        let world = World::new(server, "modes").await;
+        let repository = world.git.repository("r.git");
+        let (script, target) = (repository.blob(b"#!/bin/sh\n"), repository.blob(b"run.sh"));
+        let tree = repository.raw_tree(&[("120000", b"link", &target), ("100755", b"run.sh", &script)]);
+        repository.commit_tree("main", &tree);
+        world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+        let listing = listing(&world.space.ready("x").await).await;
+        assert_eq!(listing["run.sh"].mode, 0o700);
+        assert!(!listing.contains_key("link"), "links are left out");
+    }
+}

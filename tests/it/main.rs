@@ -1,0 +1,16 @@
+//! The tests that drive the real thing: the `headwater` binary, a Kubernetes API server and git's own HTTP server.
+//!
+//! One module per subject; `support` is the harness. Each test makes its own namespace and its own controller, which sees
+//! only the objects that carry the label of that test, so that all of them run in parallel on one API server.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod content;
+mod credentials;
+mod git_repository;
+mod harness;
+mod hostile;
+mod process;
+mod resilience;
+mod server;
+mod support;
+mod tidy;
