@@ -93,7 +93,13 @@ fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
     Ok(Storage::open(headwater_storage::Options { root: settings.path.clone(), algorithm, retention, threads })?)
 }
 
-fn context(settings: &Controller, client: kube::Client, storage: Storage, metrics: Arc<Metrics>, tasks: &mut Tasks) -> Result<Arc<Ctx>, Stopped> {
+fn context(
+    settings: &Controller,
+    client: kube::Client,
+    storage: Storage,
+    metrics: Arc<Metrics>,
+    tasks: &mut Tasks,
+) -> Result<Arc<Ctx>, Stopped> {
     let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
     let (recorder, queues) = notify::recorder(posting);
     let instance = leases::identity().split('_').next().unwrap_or_default().to_owned();
@@ -134,7 +140,12 @@ fn with_scheme(address: &str) -> String {
 }
 
 /// Waits for leadership where it is asked for.
-async fn lead(client: kube::Client, settings: &Controller, metrics: &Metrics, stop: &CancellationToken) -> Result<Option<leases::Leadership>, Stopped> {
+async fn lead(
+    client: kube::Client,
+    settings: &Controller,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> Result<Option<leases::Leadership>, Stopped> {
     let leader = &settings.leader;
     if !leader.enable {
         return Ok(None);

@@ -17,8 +17,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
 
 /// The definition as a YAML document. Fails only if the serialiser does.
 pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser::Error> {
-    let options =
-        serde_saphyr::ser_options! { compact_list_indent: true, prefer_block_scalars: false };
+    let options = serde_saphyr::ser_options! { compact_list_indent: true, prefer_block_scalars: false };
     let mut text = "---\n".to_owned();
     serde_saphyr::to_fmt_writer_with_options(&mut text, crd, options)?;
     Ok(text)
@@ -33,17 +32,10 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         ("app.kubernetes.io/version", version),
     ]));
     // Schemas hold `$`, which kustomize-controller would take for variables.
-    crd.metadata.annotations = Some(strings([(
-        "kustomize.toolkit.fluxcd.io/substitute",
-        "disabled",
-    )]));
+    crd.metadata.annotations = Some(strings([("kustomize.toolkit.fluxcd.io/substitute", "disabled")]));
     crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
     for version in &mut crd.spec.versions {
-        if let Some(schema) = version
-            .schema
-            .as_mut()
-            .and_then(|schema| schema.open_api_v3_schema.as_mut())
-        {
+        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             tidy(schema);
             root(schema);
         }
@@ -52,10 +44,7 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
 }
 
 fn strings<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 /// The root: neither spec nor status is required, and a new object's status says that nothing was observed yet.
@@ -75,17 +64,8 @@ fn root(schema: &mut JSONSchemaProps) {
         ..JSONSchemaProps::default()
     };
     let described = [
-        (
-            "apiVersion",
-            field(
-                "string",
-                Some("Group and version of the schema that the object follows."),
-            ),
-        ),
-        (
-            "kind",
-            field("string", Some("Kind of the object, in CamelCase.")),
-        ),
+        ("apiVersion", field("string", Some("Group and version of the schema that the object follows."))),
+        ("kind", field("string", Some("Kind of the object, in CamelCase."))),
         ("metadata", field("object", None)),
     ];
     properties.extend(described.map(|(name, schema)| (name.to_owned(), schema)));

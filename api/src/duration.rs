@@ -81,10 +81,7 @@ pub fn parse(text: &str) -> Result<time::Duration, Error> {
     let mut rest = unsigned;
     while !rest.is_empty() {
         let (term, behind) = term(rest, text)?;
-        nanos = nanos
-            .checked_add(term)
-            .filter(|nanos| *nanos <= MAX_NANOS)
-            .ok_or_else(|| Error::TooLong(text.to_owned()))?;
+        nanos = nanos.checked_add(term).filter(|nanos| *nanos <= MAX_NANOS).ok_or_else(|| Error::TooLong(text.to_owned()))?;
         rest = behind;
     }
     if text.starts_with('-') && nanos > 0 {
@@ -100,9 +97,7 @@ fn term<'a>(rest: &'a str, text: &str) -> Result<(u64, &'a str), Error> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(Error::Invalid(text.to_owned()));
     }
-    let end = behind
-        .find(|c: char| c == '.' || c.is_ascii_digit())
-        .unwrap_or(behind.len());
+    let end = behind.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(behind.len());
     let (unit, behind) = behind.split_at(end);
     let scale = match unit {
         "" => return Err(Error::MissingUnit(text.to_owned())),
@@ -114,33 +109,17 @@ fn term<'a>(rest: &'a str, text: &str) -> Result<(u64, &'a str), Error> {
         "m" => 60_000_000_000,
         "h" => 3_600_000_000_000,
         _ => {
-            return Err(Error::UnknownUnit {
-                unit: unit.to_owned(),
-                text: text.to_owned(),
-            });
+            return Err(Error::UnknownUnit { unit: unit.to_owned(), text: text.to_owned() });
         }
     };
-    let whole: u64 = if whole.is_empty() {
-        Ok(0)
-    } else {
-        whole.parse()
-    }
-    .map_err(|_| Error::TooLong(text.to_owned()))?;
-    let nanos = whole
-        .checked_mul(scale)
-        .and_then(|nanos| nanos.checked_add(part(fraction, scale)));
-    Ok((
-        nanos.ok_or_else(|| Error::TooLong(text.to_owned()))?,
-        behind,
-    ))
+    let whole: u64 = if whole.is_empty() { Ok(0) } else { whole.parse() }.map_err(|_| Error::TooLong(text.to_owned()))?;
+    let nanos = whole.checked_mul(scale).and_then(|nanos| nanos.checked_add(part(fraction, scale)));
+    Ok((nanos.ok_or_else(|| Error::TooLong(text.to_owned()))?, behind))
 }
 
 /// Splits the decimal digits off the front.
 fn digits(text: &str) -> (&str, &str) {
-    text.split_at(
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len()),
-    )
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// `0.<fraction>` of `scale`, in the floating point that Go uses: `0.3333333333333333333h` is 20 minutes. Digits beyond
@@ -154,9 +133,7 @@ fn digits(text: &str) -> (&str, &str) {
 fn part(fraction: &str, scale: u64) -> u64 {
     let (mut value, mut unit) = (0u64, 1f64);
     for digit in fraction.bytes() {
-        let next = value
-            .checked_mul(10)
-            .and_then(|value| value.checked_add(u64::from(digit - b'0')));
+        let next = value.checked_mul(10).and_then(|value| value.checked_add(u64::from(digit - b'0')));
         let Some(next) = next.filter(|next| *next <= 1 << 63) else {
             break;
         };
@@ -230,24 +207,13 @@ mod tests {
 
     #[test]
     fn refuses_what_go_refuses() {
-        for bad in [
-            "", "-", "+", ".", "s", "-.s", ".s", "+.s", "1h ", "soon", "1 h",
-        ] {
+        for bad in ["", "-", "+", ".", "s", "-.s", ".s", "+.s", "1h ", "soon", "1 h"] {
             let error = parse(bad).expect_err(bad);
-            assert!(
-                matches!(error, Error::Invalid(_) | Error::UnknownUnit { .. }),
-                "{bad}: {error}"
-            );
+            assert!(matches!(error, Error::Invalid(_) | Error::UnknownUnit { .. }), "{bad}: {error}");
         }
         assert_eq!(parse("3"), Err(Error::MissingUnit("3".into())));
         assert_eq!(parse("1h3"), Err(Error::MissingUnit("1h3".into())));
-        assert_eq!(
-            parse("1d"),
-            Err(Error::UnknownUnit {
-                unit: "d".into(),
-                text: "1d".into()
-            })
-        );
+        assert_eq!(parse("1d"), Err(Error::UnknownUnit { unit: "d".into(), text: "1d".into() }));
         assert_eq!(parse("-1s"), Err(Error::Negative("-1s".into())));
     }
 
@@ -291,9 +257,6 @@ mod tests {
         let duration: Duration = serde_json::from_str(r#""1h60m""#).expect("a string");
         assert_eq!(duration.to_string(), "1h60m");
         assert_eq!(duration.get().map(format), Ok("2h0m0s".to_owned()));
-        assert_eq!(
-            Duration::from(time::Duration::from_secs(90)).as_str(),
-            "1m30s"
-        );
+        assert_eq!(Duration::from(time::Duration::from_secs(90)).as_str(), "1m30s");
     }
 }

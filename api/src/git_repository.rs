@@ -1,8 +1,5 @@
 //! `GitRepository`: an artifact from a revision of a Git repository.
-#![expect(
-    clippy::duplicated_attributes,
-    reason = "print columns of the same type are no duplicates"
-)]
+#![expect(clippy::duplicated_attributes, reason = "print columns of the same type are no duplicates")]
 
 use std::time;
 
@@ -28,9 +25,7 @@ pub const DEFAULT_BRANCH: &str = "master";
 pub const DEFAULT_TIMEOUT: time::Duration = time::Duration::from_mins(1);
 
 /// Which repository to fetch, which revision of it, and what of that goes into the artifact.
-#[derive(
-    CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "source.toolkit.fluxcd.io",
     version = "v1",
@@ -72,18 +67,12 @@ pub struct GitRepositorySpec {
     pub secret_ref: Option<LocalObjectReference>,
 
     /// Where credentials come from: generic (the Secret alone), aws, azure or github. Without it, generic.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["generic", "aws", "azure", "github"]))]
     pub provider: Option<String>,
 
     /// ServiceAccount in the same namespace whose identity is used. Only for the providers aws and azure.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
 
     /// How often the repository is asked for changes, roughly: jitter may be added.
@@ -114,35 +103,19 @@ pub struct GitRepositorySpec {
     pub ignore: Option<String>,
 
     /// Switches reconciling off while it is true.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "lenient::is_false"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_false")]
     pub suspend: bool,
 
     /// Fetches submodules too, all of them, at any depth.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "lenient::is_false"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_false")]
     pub recurse_submodules: bool,
 
     /// Other GitRepositories whose artifacts go into this one's.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<GitRepositoryInclude>,
 
     /// Folders of the repository to take; the artifact then holds nothing else.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub sparse_checkout: Vec<String>,
 }
 
@@ -154,9 +127,7 @@ impl GitRepositorySpec {
 
     /// The time one pass may take, [`DEFAULT_TIMEOUT`] when none is set.
     pub fn timeout(&self) -> Result<time::Duration, duration::Error> {
-        self.timeout
-            .as_ref()
-            .map_or(Ok(DEFAULT_TIMEOUT), Duration::get)
+        self.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), Duration::get)
     }
 }
 
@@ -166,38 +137,23 @@ impl GitRepositorySpec {
 #[schemars(!default)]
 pub struct GitRepositoryRef {
     /// Branch to follow. Without any field, master.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
 
     /// Tag to take; counts before branch.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
 
     /// Version range of which the highest matching tag is taken; counts before tag.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub semver: Option<String>,
 
     /// Full name of a reference, such as refs/heads/main or refs/pull/420/head; counts before semver.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
     /// Commit to take; counts before everything else. With branch, the commit is expected on it.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
 }
 
@@ -207,10 +163,7 @@ pub struct GitRepositoryRef {
 #[schemars(!default)]
 pub struct GitRepositoryVerification {
     /// What must be signed: the commit (HEAD, or head), the tag that leads to it (Tag), or both (TagAndHEAD).
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "HEAD", "enum" = ["head", "HEAD", "Tag", "TagAndHEAD"]))]
     pub mode: Option<String>,
 
@@ -239,17 +192,11 @@ pub struct GitRepositoryInclude {
     pub repository: LocalObjectReference,
 
     /// Folder of its artifact to take. Without it, all.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub from_path: Option<String>,
 
     /// Folder to put it in. Without it, one named like the GitRepository.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub to_path: Option<String>,
 }
 
@@ -275,11 +222,7 @@ pub struct GitRepositoryStatus {
     pub observed_generation: Option<i64>,
 
     /// The state, aspect by aspect.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 
     /// The artifact now in storage.
@@ -287,11 +230,7 @@ pub struct GitRepositoryStatus {
     pub artifact: Option<Artifact>,
 
     /// The artifacts that went into this one, in the order of spec.include.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub included_artifacts: Vec<Artifact>,
 
     /// The exclusions that the artifact was made with.
@@ -299,47 +238,26 @@ pub struct GitRepositoryStatus {
     pub observed_ignore: Option<String>,
 
     /// Whether the artifact was made with submodules.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "lenient::is_false"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_false")]
     pub observed_recurse_submodules: bool,
 
     /// The includes that the artifact was made with.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub observed_include: Vec<GitRepositoryInclude>,
 
     /// The folders that the artifact was restricted to.
-    #[serde(
-        default,
-        deserialize_with = "lenient::or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub observed_sparse_checkout: Vec<String>,
 
     /// What was verified last: HEAD, Tag or TagAndHEAD.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub source_verification_mode: Option<String>,
 
     /// The value of the reconcile request annotation that was handled last.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
 
     /// SHA-256 over everything besides the revision that shapes the artifact's content.
-    #[serde(
-        deserialize_with = "lenient::non_empty",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub content_config_checksum: Option<String>,
 }

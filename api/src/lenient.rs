@@ -21,10 +21,7 @@ where
 }
 
 /// For `skip_serializing_if`.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
 pub(crate) fn is_false(value: &bool) -> bool {
     !*value
 }

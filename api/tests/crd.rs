@@ -7,8 +7,7 @@ use headwater_api::crd;
 use serde_json::Value;
 
 fn file(plural: &str, group: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../config/crd/bases/{group}_{plural}.yaml"))
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../config/crd/bases/{group}_{plural}.yaml"))
 }
 
 #[test]
@@ -56,19 +55,12 @@ const KEYS: [&str; 15] = [
 ];
 
 fn check(at: &str, schema: &Value) {
-    let fields = schema
-        .as_object()
-        .unwrap_or_else(|| unreachable!("{at} is no schema: {schema}"));
+    let fields = schema.as_object().unwrap_or_else(|| unreachable!("{at} is no schema: {schema}"));
     assert!(fields["type"].is_string(), "{at} has no type");
     for (key, value) in fields {
         assert!(KEYS.contains(&key.as_str()), "{at} has {key}: {value}");
     }
-    for (name, property) in fields
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
+    for (name, property) in fields.get("properties").and_then(Value::as_object).into_iter().flatten() {
         check(&format!("{at}.{name}"), property);
     }
     for key in ["items", "additionalProperties"] {
@@ -81,10 +73,7 @@ fn check(at: &str, schema: &Value) {
 #[test]
 fn schemas_are_structural() {
     for crd in crd::all() {
-        for version in serde_json::to_value(&crd).unwrap()["spec"]["versions"]
-            .as_array()
-            .unwrap()
-        {
+        for version in serde_json::to_value(&crd).unwrap()["spec"]["versions"].as_array().unwrap() {
             check(&crd.spec.names.kind, &version["schema"]["openAPIV3Schema"]);
         }
     }

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use headwater_api::condition::{self, Status};
-use headwater_api::{
-    Artifact, Condition, GitRepository, GitRepositorySpec, GitRepositoryStatus, duration, reason,
-};
+use headwater_api::{Artifact, Condition, GitRepository, GitRepositorySpec, GitRepositoryStatus, duration, reason};
 use kube::core::ObjectList;
 use serde_json::{Value, json};
 
@@ -28,8 +26,7 @@ fn full() -> Value {
             "metadata": { "origin": "hill" }
         })
     };
-    let include =
-        json!([{ "repository": { "name": "pond" }, "fromPath": "reeds", "toPath": "bank" }]);
+    let include = json!([{ "repository": { "name": "pond" }, "fromPath": "reeds", "toPath": "bank" }]);
     json!({
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -90,11 +87,7 @@ fn the_test_object_has_every_field_of_the_schema() {
     let crd = serde_json::to_value(headwater_api::crd::all()).unwrap();
     let schema = &crd[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"];
     for part in ["spec", "status"] {
-        let known: Vec<&String> = schema[part]["properties"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .collect();
+        let known: Vec<&String> = schema[part]["properties"].as_object().unwrap().keys().collect();
         let object = full();
         let used: Vec<&String> = object[part].as_object().unwrap().keys().collect();
         assert_eq!(used, known);
@@ -104,10 +97,7 @@ fn the_test_object_has_every_field_of_the_schema() {
 #[test]
 fn what_is_not_set_is_not_written() {
     let empty = json!({});
-    assert_eq!(
-        serde_json::to_value(GitRepositoryStatus::default()).unwrap(),
-        empty
-    );
+    assert_eq!(serde_json::to_value(GitRepositoryStatus::default()).unwrap(), empty);
     let spec = serde_json::to_value(GitRepositorySpec::default()).unwrap();
     assert_eq!(spec, json!({ "url": "", "interval": "" }));
 }
@@ -137,10 +127,7 @@ fn one_odd_object_leaves_its_list_readable() {
 #[test]
 fn an_unreadable_interval_is_an_error_of_its_own() {
     let spec = decode(json!({ "spec": { "interval": "99999999999999h" } })).spec;
-    assert_eq!(
-        spec.interval.get(),
-        Err(duration::Error::TooLong("99999999999999h".into()))
-    );
+    assert_eq!(spec.interval.get(), Err(duration::Error::TooLong("99999999999999h".into())));
     assert_eq!(spec.timeout(), Ok(Duration::from_mins(1)));
 }
 
@@ -155,25 +142,13 @@ fn empty_text_is_as_good_as_none_except_for_ignore() {
     assert_eq!(spec.provider(), "generic");
     assert_eq!(spec.service_account_name, None);
     assert_eq!(spec.ignore.as_deref(), Some(""));
-    assert_eq!(
-        spec.reference,
-        Some(headwater_api::git_repository::GitRepositoryRef::default())
-    );
-    assert_eq!(
-        (spec.include[0].from_path(), spec.include[0].to_path()),
-        ("", "pond")
-    );
+    assert_eq!(spec.reference, Some(headwater_api::git_repository::GitRepositoryRef::default()));
+    assert_eq!((spec.include[0].from_path(), spec.include[0].to_path()), ("", "pond"));
 }
 
 #[test]
 fn any_mode_but_tag_verifies_the_commit() {
-    for (written, meant) in [
-        ("head", "HEAD"),
-        ("HEAD", "HEAD"),
-        ("Tag", "Tag"),
-        ("TagAndHEAD", "TagAndHEAD"),
-        ("Never", "HEAD"),
-    ] {
+    for (written, meant) in [("head", "HEAD"), ("HEAD", "HEAD"), ("Tag", "Tag"), ("TagAndHEAD", "TagAndHEAD"), ("Never", "HEAD")] {
         let spec = decode(json!({ "spec": { "verify": { "mode": written } } })).spec;
         assert_eq!(spec.verify.unwrap().mode(), meant);
     }
@@ -181,32 +156,19 @@ fn any_mode_but_tag_verifies_the_commit() {
 
 #[test]
 fn times_are_whole_seconds_in_utc() {
-    let artifact: Artifact =
-        serde_json::from_value(json!({ "lastUpdateTime": "2024-03-01T01:00:00.987+02:00" }))
-            .unwrap();
+    let artifact: Artifact = serde_json::from_value(json!({ "lastUpdateTime": "2024-03-01T01:00:00.987+02:00" })).unwrap();
     let written = serde_json::to_value(&artifact).unwrap();
     assert_eq!(written["lastUpdateTime"], "2024-02-29T23:00:00Z");
-    let unreadable: Artifact =
-        serde_json::from_value(json!({ "lastUpdateTime": "yesterday" })).unwrap();
+    let unreadable: Artifact = serde_json::from_value(json!({ "lastUpdateTime": "yesterday" })).unwrap();
     assert_eq!(unreadable.last_update_time, DateTime::UNIX_EPOCH);
 }
 
 #[test]
 fn a_status_is_one_of_three_words() {
-    for (text, status) in [
-        ("True", Status::True),
-        ("False", Status::False),
-        ("Unknown", Status::Unknown),
-    ] {
+    for (text, status) in [("True", Status::True), ("False", Status::False), ("Unknown", Status::Unknown)] {
         assert_eq!(serde_json::to_value(status).unwrap(), text);
         assert_eq!(status.to_string(), text);
-        assert_eq!(
-            serde_json::from_value::<Status>(json!(text)).unwrap(),
-            status
-        );
+        assert_eq!(serde_json::from_value::<Status>(json!(text)).unwrap(), status);
     }
-    assert_eq!(
-        serde_json::from_value::<Status>(json!("Perhaps")).unwrap(),
-        Status::Unknown
-    );
+    assert_eq!(serde_json::from_value::<Status>(json!("Perhaps")).unwrap(), Status::Unknown);
 }

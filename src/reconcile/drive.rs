@@ -95,7 +95,8 @@ where
     }
     let mut pass = Pass::default();
     let outcome = run(object.as_ref(), cx, &mut pass).await;
-    let after = publish(&api, &object, outcome.as_ref().ok(), |before, seen| status::fold(before, seen, pass.facts(), outcome.as_ref())).await?;
+    let after =
+        publish(&api, &object, outcome.as_ref().ok(), |before, seen| status::fold(before, seen, pass.facts(), outcome.as_ref())).await?;
     let Some(after) = after else {
         return Ok((Action::await_change(), Outcome::Success));
     };
@@ -105,7 +106,9 @@ where
 
 /// Whether others should see that a pass began: the object changed, was asked for, or has nothing to show yet.
 fn wants_announcement<K: Reconcile>(object: &K, before: &Common) -> bool {
-    object.meta().generation != before.observed_generation || requested(object) != before.last_handled.as_deref() || before.artifact.is_none()
+    object.meta().generation != before.observed_generation
+        || requested(object) != before.last_handled.as_deref()
+        || before.artifact.is_none()
 }
 
 /// Runs the kind's pass: within the deadline, and with a panic contained.
@@ -120,7 +123,11 @@ async fn run<K: Reconcile>(object: &K, cx: &Ctx, pass: &mut Pass) -> Result<Done
                 mark: None,
                 reason: reason::FAILED,
                 fate: Fate::Retry,
-                source: {cx.metrics.panicked(&K::kind(&())); format!("reconciliation ended unexpectedly: {}; please report this", told.unwrap_or_default())}.into(),
+                source: {
+                    cx.metrics.panicked(&K::kind(&()));
+                    format!("reconciliation ended unexpectedly: {}; please report this", told.unwrap_or_default())
+                }
+                .into(),
             })
         }
         Err(_) => Err(object.timed_out()),
@@ -226,7 +233,9 @@ fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common,
 /// Whether a failure of before is over.
 fn recovered(before: &Common, after: &Common) -> bool {
     use headwater_api::condition::{FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED};
-    let failing = |common: &Common| common.conditions.iter().any(|c| [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED].contains(&c.type_.as_str()));
+    let failing = |common: &Common| {
+        common.conditions.iter().any(|c| [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED].contains(&c.type_.as_str()))
+    };
     failing(before) && !failing(after)
 }
 
@@ -288,7 +297,7 @@ mod tests {
 
     #[test]
     fn jitter_stays_within_its_percentage() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(jittered(minute, 0, 0.9), minute);
         assert_eq!(jittered(minute, 10, 0.0), Duration::from_secs(54));
         assert_eq!(jittered(minute, 10, 1.0), Duration::from_secs(66));

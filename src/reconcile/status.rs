@@ -60,7 +60,7 @@ fn progress(before: &Common, seen: Seen<'_>, facts: &[Fact]) -> (String, bool) {
     }
     let lost = facts.contains(&Fact::ArtifactLost);
     if lost || before.artifact.is_none() {
-        message = if lost { "building artifact: disappeared from storage" } else { "building artifact" }.to_owned();
+        message = format!("building artifact{}", if lost { ": disappeared from storage" } else { "" });
         drift = true;
     }
     for fact in facts {
@@ -112,7 +112,9 @@ pub fn fold(before: &Common, seen: Seen<'_>, facts: &[Fact], outcome: Result<&Do
                 remove(list, condition::ARTIFACT_IN_STORAGE);
             }
             Fact::Fetched => {
-                for gone in [condition::FETCH_FAILED, condition::INCLUDE_UNAVAILABLE, condition::ARTIFACT_OUTDATED, condition::SOURCE_VERIFIED] {
+                for gone in
+                    [condition::FETCH_FAILED, condition::INCLUDE_UNAVAILABLE, condition::ARTIFACT_OUTDATED, condition::SOURCE_VERIFIED]
+                {
                     remove(list, gone);
                 }
             }
@@ -184,7 +186,9 @@ fn summary(list: &[Condition]) -> Option<(Status, String, String)> {
     let (status, told) = ranked(Status::True, Polarity::Negative)
         .or_else(|| ranked(Status::False, Polarity::Positive))
         .map(|c| (Status::False, c))
-        .or_else(|| ranked(Status::True, Polarity::Positive).or_else(|| ranked(Status::False, Polarity::Negative)).map(|c| (Status::True, c)))?;
+        .or_else(|| {
+            ranked(Status::True, Polarity::Positive).or_else(|| ranked(Status::False, Polarity::Negative)).map(|c| (Status::True, c))
+        })?;
     Some((status, told.reason.clone(), told.message.clone()))
 }
 

@@ -1,7 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use chrono::TimeZone;
-use headwater_api::condition::{ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, READY, RECONCILING, STALLED, STORAGE_OPERATION_FAILED};
+use headwater_api::condition::{
+    ARTIFACT_IN_STORAGE, ARTIFACT_OUTDATED, FETCH_FAILED, READY, RECONCILING, STALLED, STORAGE_OPERATION_FAILED,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -35,7 +37,11 @@ fn ready() -> Common {
 }
 
 fn told(common: &Common) -> Vec<String> {
-    common.conditions.iter().map(|c| format!("{}={:?} {} ({}): {}", c.type_, c.status, c.reason, c.observed_generation.unwrap(), c.message)).collect()
+    common
+        .conditions
+        .iter()
+        .map(|c| format!("{}={:?} {} ({}): {}", c.type_, c.status, c.reason, c.observed_generation.unwrap(), c.message))
+        .collect()
 }
 
 #[test]

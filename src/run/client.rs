@@ -17,9 +17,9 @@ const WAITING: usize = 1_024;
 
 /// Builds the client. A rate of zero or less means no bound.
 pub async fn client(settings: &settings::Client) -> Result<Client, Stopped> {
-    let mut config = Config::infer().await.map_err(|error| {
-        format!("no Kubernetes cluster to talk to: {error}; set KUBECONFIG, or run in a Pod with a service account")
-    })?;
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| format!("no Kubernetes cluster to talk to: {error}; set KUBECONFIG, or run in a Pod with a service account"))?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     let builder = ClientBuilder::try_from(config)?;
     if settings.qps <= 0.0 || settings.burst == 0 {

@@ -57,6 +57,7 @@ where
 }
 
 /// A reconcile request, so that its change triggers a pass.
+#[expect(clippy::unnecessary_wraps, reason = "the signature is kube's")]
 fn requested<K: Resource>(object: &K) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     object.annotations().get(meta::RECONCILE_REQUEST).hash(&mut hasher);

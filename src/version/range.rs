@@ -113,10 +113,8 @@ impl Alternative {
 impl Comparison {
     /// Reads one comparison and returns it with the text after it.
     fn parse<'a>(text: &'a str, improper: &impl Fn() -> Error) -> Result<(Self, &'a str), Error> {
-        let (operator, rest) = OPERATORS
-            .iter()
-            .find_map(|(spelling, operator)| Some((*operator, text.strip_prefix(spelling)?)))
-            .ok_or_else(improper)?;
+        let (operator, rest) =
+            OPERATORS.iter().find_map(|(spelling, operator)| Some((*operator, text.strip_prefix(spelling)?))).ok_or_else(improper)?;
         let (operand, rest) = Operand::scan(skip_space(rest)).ok_or_else(improper)?;
         let Operand { major, minor, patch, pre, .. } = operand;
         let wild = |part: Option<&str>| part.is_none_or(|p| matches!(p, "x" | "X" | "*"));
@@ -253,7 +251,7 @@ fn rewrite_hyphens(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         if let Some((from, to, after)) = hyphen_range(rest) {
-            out.push_str(&format!(">= {from}, <= {to} "));
+            out.extend([">= ", from, ", <= ", to, " "]);
             rest = after;
         } else {
             out.push(first);

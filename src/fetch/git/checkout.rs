@@ -73,8 +73,7 @@ impl Checkout {
             };
             if name == SOURCEIGNORE {
                 let mut text = Vec::new();
-                read(entry, &mut text)
-                    .map_err(|err| Error::Corrupt { url: self.url.clone(), message: err.to_string() })?;
+                read(entry, &mut text).map_err(|err| Error::Corrupt { url: self.url.clone(), message: err.to_string() })?;
                 files.push((directory.into(), text));
             }
         }

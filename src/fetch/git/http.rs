@@ -13,8 +13,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Method, Response, StatusCode};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::bytes::{Buf, Bytes};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{Auth, Error, Limits, Remote};

@@ -70,12 +70,7 @@ pub(super) fn fetch(session: &mut Session, id: ObjectId, scratch: &Path, interru
             user_agent: ("agent", AGENT.split_once('=').map(|(_, version)| version.to_owned())),
             trace_packetlines: false,
         },
-        fetch::Options {
-            shallow_file: scratch.join("shallow"),
-            shallow: &shallow,
-            tags: Tags::None,
-            reject_shallow_remote: false,
-        },
+        fetch::Options { shallow_file: scratch.join("shallow"), shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
     );
     if let Some(objects) = too_many {
         return Err(Error::TooLarge { url, what: format!("a pack of {objects} objects"), setting: "git-max-entries" });
@@ -131,12 +126,7 @@ impl Negotiate for One {
         _arguments: &mut Arguments,
         _previous: Option<&Response>,
     ) -> gix::Result<(negotiate::Round, bool)> {
-        let round = negotiate::Round {
-            haves_sent: 0,
-            in_vain: 0,
-            haves_to_send: 0,
-            previous_response_had_at_least_one_in_common: false,
-        };
+        let round = negotiate::Round { haves_sent: 0, in_vain: 0, haves_to_send: 0, previous_response_had_at_least_one_in_common: false };
         Ok((round, true))
     }
 }

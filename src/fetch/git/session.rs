@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
+use gix::protocol::Handshake;
 use gix::protocol::handshake::Ref;
 use gix::protocol::transport::client::blocking_io::TransportV2Ext as _;
 use gix::protocol::transport::{Protocol, Service};
-use gix::protocol::Handshake;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -43,14 +43,9 @@ impl Session {
     /// Says hello and learns what the server can do.
     pub(super) fn handshake(&mut self) -> Result<Handshake, Error> {
         self.transport.expect.set(Expect::Refs);
-        let handshake = gix::protocol::handshake(
-            &mut self.transport,
-            Service::UploadPack,
-            |_| Ok(None),
-            Vec::new(),
-            &mut gix::progress::Discard,
-        )
-        .map_err(|err| self.blame(&err))?;
+        let handshake =
+            gix::protocol::handshake(&mut self.transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut gix::progress::Discard)
+                .map_err(|err| self.blame(&err))?;
         let format = handshake.capabilities.capability("object-format").and_then(|c| c.value().map(ToOwned::to_owned));
         match format {
             Some(format) if format != "sha1" => {
@@ -93,8 +88,7 @@ impl Session {
             .chain(prefixes.iter().map(|prefix| BString::from(format!("ref-prefix {prefix}"))));
         let (agent, version) = AGENT.split_once('=').unwrap_or((AGENT, ""));
         let features = [(agent, Some(version))].into_iter();
-        let mut lines =
-            self.transport.invoke("ls-refs", features, Some(arguments), false).map_err(|err| blame(&err))?;
+        let mut lines = self.transport.invoke("ls-refs", features, Some(arguments), false).map_err(|err| blame(&err))?;
         let mut line = String::new();
         loop {
             line.clear();

@@ -2,6 +2,7 @@
 
 mod server;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ fn sample(at: &Path) -> String {
     std::fs::write(work.join("a.yaml"), "a: 1\n").unwrap();
     std::fs::write(work.join("dir/sub/run.sh"), "#!/bin/sh\n").unwrap();
     std::fs::write(work.join("dir/.sourceignore"), "*.txt\n").unwrap();
+    std::fs::set_permissions(work.join("dir/sub/run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
     git(&work, &["add", "."]);
-    git(&work, &["update-index", "--chmod=+x", "dir/sub/run.sh"]);
     git(&work, &["commit", "-qm", "first"]);
     git(&work, &["tag", "v1.0.0", "-am", "annotated"]);
     std::fs::write(work.join("a.yaml"), "a: 2\n").unwrap();
@@ -191,7 +192,8 @@ async fn a_server_that_never_stops_talking_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_and_refusals_have_their_meaning() {
-    for (status, wanted) in [("401 No", "authentication required"), ("403 No", "authorization failed"), ("200 OK", "repository not found")] {
+    for (status, wanted) in [("401 No", "authentication required"), ("403 No", "authorization failed"), ("200 OK", "repository not found")]
+    {
         let server = Server::answering(move |_| Answer::Text(format!("HTTP/1.1 {status}\r\ncontent-length: 7\r\n\r\ngarbage")));
         let error = resolve(&remote(&server.url("/r")), &branch("main")).await.unwrap_err().to_string();
         assert!(error.ends_with(wanted), "{error}");
@@ -207,9 +209,8 @@ async fn credentials_stay_at_home_when_a_redirect_leaves() {
     let away = Server::git();
     let id = sample(away.root());
     let target = away.url("");
-    let home = Server::answering(move |path| {
-        Answer::Text(format!("HTTP/1.1 302 Found\r\nlocation: {target}{path}\r\ncontent-length: 0\r\n\r\n"))
-    });
+    let home =
+        Server::answering(move |path| Answer::Text(format!("HTTP/1.1 302 Found\r\nlocation: {target}{path}\r\ncontent-length: 0\r\n\r\n")));
     let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
     let remote = Remote { auth, ..remote(&home.url("/r.git")) };
     let head = resolve(&remote, &branch("main")).await.unwrap();

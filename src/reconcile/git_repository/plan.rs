@@ -39,9 +39,8 @@ pub fn schedule(spec: &GitRepositorySpec) -> Result<Schedule, Failure> {
 /// Works out what to do.
 pub fn plan(object: &GitRepository, references: &References) -> Result<Plan, Failure> {
     let spec = &object.spec;
-    let mut url = Url::parse(&spec.url).map_err(|error| {
-        Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{}': {error}", shown(&spec.url))).stalled()
-    })?;
+    let mut url = Url::parse(&spec.url)
+        .map_err(|error| Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{}': {error}", shown(&spec.url))).stalled())?;
     proxy(object, references.proxy.as_ref())?;
     let auth = auth(object, &url, references.credentials.as_ref())?;
     supported(spec, &url)?;
@@ -88,10 +87,12 @@ fn proxy(object: &GitRepository, data: Option<&Data>) -> Result<(), Failure> {
 /// Credentials: of the Secret, and where it has none, of the URL.
 fn auth(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Auth, Failure> {
     let secret = || format!("{}/{}", namespace(object), object.spec.secret_ref.as_ref().map_or("", |named| &named.name));
-    let misconfigured = |what: String| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"));
+    let misconfigured =
+        |what: String| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"));
     let text = |key: &str| -> Result<Option<String>, Failure> {
         let Some(value) = data.and_then(|data| data.get(key)).filter(|value| !value.is_empty()) else { return Ok(None) };
-        let text = String::from_utf8(value.clone()).map_err(|_| misconfigured(format!("key '{key}' of secret '{}' is not UTF-8", secret())))?;
+        let text =
+            String::from_utf8(value.clone()).map_err(|_| misconfigured(format!("key '{key}' of secret '{}' is not UTF-8", secret())))?;
         Ok(Some(text))
     };
     if url.scheme() == "ssh" {
@@ -147,7 +148,11 @@ fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        let hex = if *first == b'%' { tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok()) } else { None };
+        let hex = if *first == b'%' {
+            tail.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok())
+        } else {
+            None
+        };
         bytes.push(hex.unwrap_or(*first));
         rest = if hex.is_some() { &tail[2..] } else { tail };
     }

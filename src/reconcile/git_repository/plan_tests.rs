@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::reconcile::failure::Fate;
 
-fn object(spec: Value) -> GitRepository {
+fn object(spec: &Value) -> GitRepository {
     let mut object = json!({ "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository", "metadata": { "name": "podinfo", "namespace": "apps" } });
     object["spec"] = json!({ "url": "https://git.example/r.git", "interval": "1m" });
     for (key, value) in spec.as_object().unwrap() {
@@ -20,7 +20,7 @@ fn secret(entries: &[(&str, &str)]) -> References {
 }
 
 fn planned(spec: Value, references: &References) -> Result<Plan, (Fate, &'static str, String)> {
-    plan(&object(spec), references).map_err(|failure| (failure.fate, failure.reason, failure.message()))
+    plan(&object(&spec), references).map_err(|failure| (failure.fate, failure.reason, failure.message()))
 }
 
 fn with_secret() -> Value {
@@ -75,14 +75,18 @@ fn unusable_secrets_are_refused_with_the_missing_key_and_without_a_value() {
         planned(json!({ "url": "ssh://git@host/r" }), &References::default()).unwrap_err(),
         planned(json!({ "provider": "github" }), &References::default()).unwrap_err(),
         planned(with_secret(), &secret(&[("githubAppID", "1")])).unwrap_err(),
-        planned(with_secret(), &secret(&[("bearerToken", "s3cret"), ("username", "u")])).err().unwrap_or((Fate::Retry, "", "accepted".into())),
+        planned(with_secret(), &secret(&[("bearerToken", "s3cret"), ("username", "u")])).err().unwrap_or((
+            Fate::Retry,
+            "",
+            "accepted".into()
+        )),
         planned(with_secret(), &secret(&[("tls.crt", "s3cret"), ("tls.key", "s3cret")])).unwrap_err(),
     ]);
 }
 
 #[test]
 fn durations_that_cannot_be_read_stall_their_object_alone() {
-    let failure = schedule(&object(json!({ "interval": "99999999999999h" })).spec).unwrap_err();
+    let failure = schedule(&object(&json!({ "interval": "99999999999999h" })).spec).unwrap_err();
     assert_eq!(failure.fate, Fate::Stall);
     assert!(failure.message().contains("spec.interval"));
 }
@@ -95,9 +99,16 @@ fn urls_are_shown_without_credentials_and_query() {
 
 #[test]
 fn the_checksum_tells_apart_everything_that_shapes_the_content() {
-    let specs = [json!({}), json!({ "ignore": "" }), json!({ "ignore": "a" }), json!({ "sparseCheckout": ["a", "b"] }), json!({ "sparseCheckout": ["ab"] }), json!({ "recurseSubmodules": true })];
-    let mut sums: Vec<_> = specs.iter().map(|spec| checksum(&object(spec.clone()).spec)).collect();
-    assert_eq!(checksum(&object(json!({ "interval": "5m" })).spec), sums[0]);
+    let specs = [
+        json!({}),
+        json!({ "ignore": "" }),
+        json!({ "ignore": "a" }),
+        json!({ "sparseCheckout": ["a", "b"] }),
+        json!({ "sparseCheckout": ["ab"] }),
+        json!({ "recurseSubmodules": true }),
+    ];
+    let mut sums: Vec<_> = specs.iter().map(|spec| checksum(&object(spec).spec)).collect();
+    assert_eq!(checksum(&object(&json!({ "interval": "5m" })).spec), sums[0]);
     sums.sort();
     sums.dedup();
     assert_eq!(sums.len(), specs.len());

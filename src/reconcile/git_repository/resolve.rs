@@ -22,7 +22,8 @@ pub async fn references(object: &GitRepository, client: &kube::Client) -> Result
     let mut found = References::default();
     if let Some(named) = &object.spec.proxy_secret_ref {
         let data = references::secret(client, &namespace, &named.name).await;
-        found.proxy = Some(data.map_err(|e| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure proxy options: {e}")))?);
+        found.proxy =
+            Some(data.map_err(|e| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure proxy options: {e}")))?);
     }
     if let Some(named) = &object.spec.secret_ref {
         let data = references::secret(client, &namespace, &named.name).await;

@@ -48,7 +48,14 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
     let deadline = tokio::time::Instant::now() + object.schedule()?.timeout;
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let remote = Remote { url: plan.url.clone(), auth: plan.auth.clone(), limits: cx.git_limits.clone(), deadline, cancel: stop, clients: cx.git_clients.clone() };
+    let remote = Remote {
+        url: plan.url.clone(),
+        auth: plan.auth.clone(),
+        limits: cx.git_limits,
+        deadline,
+        cancel: stop,
+        clients: cx.git_clients.clone(),
+    };
     let head = git::resolve(&remote, &plan.reference).await?;
     if let Some(artifact) = kept.filter(|artifact| artifact.revision == head.revision && same_content(object, plan)) {
         pass.learnt(Fact::Fetched);

@@ -22,8 +22,12 @@ impl From<headwater_storage::Error> for Failure {
     fn from(error: headwater_storage::Error) -> Self {
         use headwater_storage::Error;
         match error {
-            Error::Directory { .. } => Failure::storage(reason::DIR_CREATION_FAILED, format!("failed to create artifact directory: {}", chain(&error))),
-            other => Failure::storage(reason::ARCHIVE_OPERATION_FAILED, format!("unable to archive artifact to storage: {}", chain(&other))),
+            Error::Directory { .. } => {
+                Failure::storage(reason::DIR_CREATION_FAILED, format!("failed to create artifact directory: {}", chain(&error)))
+            }
+            other => {
+                Failure::storage(reason::ARCHIVE_OPERATION_FAILED, format!("unable to archive artifact to storage: {}", chain(&other)))
+            }
         }
     }
 }

@@ -49,11 +49,7 @@ impl Server {
 
     fn start(script: Option<Arc<Script>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self {
-            root: tempfile::tempdir().unwrap(),
-            port: listener.local_addr().unwrap().port(),
-            heads: Arc::default(),
-        };
+        let server = Self { root: tempfile::tempdir().unwrap(), port: listener.local_addr().unwrap().port(), heads: Arc::default() };
         let (root, heads) = (server.root().to_owned(), Arc::clone(&server.heads));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
