@@ -22,6 +22,14 @@ use crate::settings::{Encoding, Level};
 #[error("logging is already set up")]
 pub struct AlreadySet(#[source] tracing_subscriber::util::TryInitError);
 
+/// A Kubernetes error in one line: what the server said, where it said something.
+pub fn told(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// Writes the log of this process to standard error from here on. To be called once, at start.
 ///
 /// # Errors

@@ -5,21 +5,27 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 
+use crate::telemetry;
+
 /// The data of a Secret.
 pub type Data = BTreeMap<String, Vec<u8>>;
 
 /// Why a Secret could not be read. Never holds its contents.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to get secret '{namespace}/{name}': {source}")]
+#[error("failed to get secret '{namespace}/{name}': {why}")]
 pub struct Error {
     namespace: String,
     name: String,
-    source: kube::Error,
+    why: String,
 }
 
 /// Reads a Secret.
 pub async fn secret(client: &kube::Client, namespace: &str, name: &str) -> Result<Data, Error> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let found = api.get(name).await.map_err(|source| Error { namespace: namespace.to_owned(), name: name.to_owned(), source })?;
+    let found = api.get(name).await.map_err(|error| Error {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        why: telemetry::told(&error),
+    })?;
     Ok(found.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect())
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::{Event, Severity};
+use crate::telemetry;
 
 /// How many different events are remembered to be counted rather than written again.
 const REMEMBERED: usize = 4_096;
@@ -40,7 +41,7 @@ impl Kubernetes {
         while let Some(event) = events.recv().await {
             let (reason, name) = (event.reason.clone(), event.object.name.clone().unwrap_or_default());
             if let Err(error) = self.write(event).await {
-                warn!(%error, reason, name, "unable to record event");
+                warn!(error = telemetry::told(&error), reason, name, "unable to record event");
             }
         }
     }

@@ -21,7 +21,7 @@ use super::status::{self, Common, Seen};
 use super::{Ctx, Reconcile, Schedule};
 use crate::cluster::patch;
 use crate::notify::{Event, Severity};
-use crate::telemetry::Outcome;
+use crate::telemetry::{self, Outcome};
 
 /// How often a status is computed anew because somebody else wrote in between.
 const CONFLICT_RETRIES: usize = 8;
@@ -30,7 +30,7 @@ const CONFLICT_RETRIES: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Kubernetes API refused or could not be reached.
-    #[error("failed to patch object: {0}")]
+    #[error("failed to patch object: {}", telemetry::told(.0))]
     Api(#[from] kube::Error),
     /// Artifacts of a deleted object could not be removed.
     #[error("garbage collection for deleted resource failed: {0}")]

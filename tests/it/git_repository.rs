@@ -42,7 +42,7 @@ async fn each_way_to_name_a_commit_gives_its_revision() {
         repository.set_ref("refs/pull/7/head", &one);
         let two = repository.commit(&[("z", "2")]);
         repository.annotated_tag("v1.2.0");
-        repository.commit(&[("z", "3")]);
+        let three = repository.commit(&[("z", "3")]);
         repository.tag("v2.0.0");
         let branch = repository.commit_to("feature/one", &[("f", "1")]);
         let master = repository.commit_to("master", &[("m", "1")]);
@@ -56,7 +56,7 @@ async fn each_way_to_name_a_commit_gives_its_revision() {
             ("commit-alone", json!({"commit": two}), format!("sha1:{two}")),
             ("slash", json!({"branch": "feature/one"}), format!("feature/one@sha1:{branch}")),
             ("default", json!({}), format!("master@sha1:{master}")),
-            ("precedence", json!({"branch": "main", "tag": "v2.0.0", "semver": "1.0.x"}), format!("v1.0.0@sha1:{one}")),
+            ("precedence", json!({"branch": "main", "tag": "v2.0.0", "semver": "1.0.x"}), format!("v2.0.0@sha1:{three}")),
         ];
         for (name, reference, _) in &cases {
             world.space.source(name, json!({"url": url, "ref": reference})).await;
@@ -222,6 +222,8 @@ async fn a_field_whose_turn_has_not_come_stalls_the_object_and_is_named() {
     for server in servers() {
         let world = World::new(server, "unsupported").await;
         world.git.repository("r.git").commit(FILES);
+        let data = [("identity", "k"), ("known_hosts", "h"), ("address", "http://127.0.0.1:1")];
+        world.space.secret("s", &data).await;
         let secret = json!({"name": "s"});
         let cases = [
             ("ssh", "ssh", json!({"url": "ssh://git@127.0.0.1:1/x.git", "secretRef": secret})),

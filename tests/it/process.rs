@@ -62,5 +62,5 @@ fn arguments_that_start_with_a_flag_mean_the_controller() {
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(error.contains("--no-such-flag") && !error.contains("--watch-all-namespaces"), "{error}");
+    assert!(error.contains("unexpected argument '--no-such-flag'") && error.contains("headwater controller"), "{error}");
 }

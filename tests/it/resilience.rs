@@ -24,7 +24,7 @@ use crate::support::{
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_with_kept_storage_serves_at_once_and_fetches_nothing() {
+async fn a_restart_with_kept_storage_serves_at_once_and_asks_only_for_references() {
     for server in servers() {
         let mut world = World::new(server, "restart").await;
         world.git.repository("r.git").commit(FILES);
@@ -37,7 +37,8 @@ async fn a_restart_with_kept_storage_serves_at_once_and_fetches_nothing() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let after = world.space.get("x").await.unwrap();
         assert_eq!(before["status"], after["status"], "the status was touched");
-        assert_eq!(world.git.seen().len(), seen, "the source was asked although its interval is not over");
+        let asked = world.git.seen().len() - seen;
+        assert!(asked <= 2, "more than a list of references was asked for: {asked} requests");
     }
 }
 

@@ -19,6 +19,7 @@ fn secret(entries: &[(&str, &str)]) -> References {
     References { credentials: Some(data), proxy: None }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better in the tests")]
 fn planned(spec: Value, references: &References) -> Result<Plan, (Fate, &'static str, String)> {
     plan(&object(&spec), references).map_err(|failure| (failure.fate, failure.reason, failure.message()))
 }
