@@ -161,7 +161,6 @@ async fn lead(
         retry: leader.retry_period,
         end: if leader.release_on_cancel { End::Release } else { End::Expire },
     };
-    info!(lease = name, "waiting for leadership");
     // The only way not to lead is to be stopped before.
     let leadership = leases::lead(client, terms, stop).await.ok();
     if leadership.is_some() {
