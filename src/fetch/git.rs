@@ -127,6 +127,8 @@ pub struct Head {
     pub id: gix::ObjectId,
     /// The revision as it is published: `main@sha1:…`, `refs/pull/7/head@sha1:…`, or `sha1:…` for a commit alone.
     pub revision: String,
+    /// The tip of the branch whose history must hold the commit, where one was named.
+    pub tip: Option<gix::ObjectId>,
 }
 
 /// Asks the remote what `reference` is: a handshake and one list of references, narrowed to those that matter.
@@ -145,8 +147,8 @@ pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Err
 /// # Errors
 /// See [`Error`].
 pub async fn fetch(remote: &Remote, head: &Head, scratch: &Path) -> Result<Checkout, Error> {
-    let (id, scratch) = (head.id, scratch.to_owned());
-    supervised(remote, move |session, interrupt| pack::fetch(session, id, &scratch, interrupt)).await
+    let (id, tip, scratch) = (head.id, head.tip, scratch.to_owned());
+    supervised(remote, move |session, interrupt| pack::fetch(session, id, tip, &scratch, interrupt)).await
 }
 
 /// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token

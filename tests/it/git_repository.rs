@@ -58,12 +58,15 @@ async fn each_way_to_name_a_commit_gives_its_revision() {
             ("default", json!({}), format!("master@sha1:{master}")),
             ("precedence", json!({"branch": "main", "tag": "v2.0.0", "semver": "1.0.x"}), format!("v2.0.0@sha1:{three}")),
         ];
+        world.space.source("off-branch", json!({"url": url, "ref": {"branch": "main", "commit": branch}})).await;
         for (name, reference, _) in &cases {
             world.space.source(name, json!({"url": url, "ref": reference})).await;
         }
         for (name, _, expected) in &cases {
             world.space.ready_at(name, expected).await;
         }
+        let off = world.space.failed("off-branch", "GitOperationFailed").await;
+        assert!(message(&off, "Ready").contains("object not found"), "{}", off["status"]);
     }
 }
 

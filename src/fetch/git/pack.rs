@@ -21,10 +21,38 @@ const THREADS: usize = 2;
 /// Length of a pack's header: signature, version and the number of objects.
 const HEADER: usize = 12;
 
-pub(super) fn fetch(session: &mut Session, id: ObjectId, scratch: &Path, interrupt: &AtomicBool) -> Result<Checkout, Error> {
+/// What to ask a server for.
+#[derive(Clone, Copy)]
+enum Want {
+    /// One commit with everything in it, and nothing before it.
+    Tree(ObjectId),
+    /// A commit and all before it, without what is in them where the server can leave that out.
+    History(ObjectId),
+}
+
+/// Fetches the tree of a commit, after making sure that the commit is part of the history of `tip`, if there is one.
+pub(super) fn fetch(
+    session: &mut Session,
+    id: ObjectId,
+    tip: Option<ObjectId>,
+    scratch: &Path,
+    interrupt: &AtomicBool,
+) -> Result<Checkout, Error> {
+    if let Some(tip) = tip.filter(|tip| *tip != id) {
+        let history = receive(session, Want::History(tip), &scratch.join("history"), interrupt)?;
+        if !history.to_thread_local().has_object(id) {
+            return Err(Error::CommitNotFound { id: id.to_string() });
+        }
+    }
+    let repo = receive(session, Want::Tree(id), &scratch.join("tree"), interrupt)?;
+    Checkout::new(session.http.url.clone(), repo, id, session.limits, interrupt)
+}
+
+/// Receives a pack into a new bare repository in `folder`.
+fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicBool) -> Result<gix::ThreadSafeRepository, Error> {
     let url = session.http.url.clone();
     let repo = gix::ThreadSafeRepository::init_opts(
-        scratch,
+        folder,
         gix::create::Kind::Bare,
         gix::create::Options::default(),
         gix::open::Options::isolated(),
@@ -34,11 +62,15 @@ pub(super) fn fetch(session: &mut Session, id: ObjectId, scratch: &Path, interru
 
     let mut handshake = session.handshake()?;
     session.transport.expect.set(Expect::Pack);
-    let shallow = if can_be_shallow(&handshake) { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
+    let shallow = if matches!(want, Want::Tree(_)) && can_be_shallow(&handshake) {
+        Shallow::DepthAtRemote(NonZeroU32::MIN)
+    } else {
+        Shallow::NoChange
+    };
     let limits = session.limits;
     let mut too_many = None;
     let received = gix::protocol::fetch(
-        &mut One(id),
+        &mut { want },
         |reader, progress, interrupt| {
             let objects = objects_in(reader).map_err(gix::Error::from_error)?;
             // Each file is an object, and so is each directory; the commit comes on top.
@@ -70,15 +102,15 @@ pub(super) fn fetch(session: &mut Session, id: ObjectId, scratch: &Path, interru
             user_agent: ("agent", AGENT.split_once('=').map(|(_, version)| version.to_owned())),
             trace_packetlines: false,
         },
-        fetch::Options { shallow_file: scratch.join("shallow"), shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
+        fetch::Options { shallow_file: folder.join("shallow"), shallow: &shallow, tags: Tags::None, reject_shallow_remote: false },
     );
     if let Some(objects) = too_many {
         return Err(Error::TooLarge { url, what: format!("a pack of {objects} objects"), setting: "git-max-entries" });
     }
     if let Err(err) = received {
-        return Err(refused(session, id, &err));
+        return Err(refused(session, want.id(), &err));
     }
-    Checkout::new(url, repo, id, limits, interrupt)
+    Ok(repo)
 }
 
 /// Reads, without consuming it, how many objects a pack announces.
@@ -107,16 +139,25 @@ fn can_be_shallow(handshake: &Handshake) -> bool {
     }
 }
 
-/// Wants one commit and has nothing: there is nothing to negotiate.
-struct One(ObjectId);
+impl Want {
+    fn id(self) -> ObjectId {
+        match self {
+            Self::Tree(id) | Self::History(id) => id,
+        }
+    }
+}
 
-impl Negotiate for One {
+/// There is nothing here yet: nothing to negotiate.
+impl Negotiate for Want {
     fn mark_complete_and_common_ref(&mut self) -> gix::Result<negotiate::Action> {
         Ok(negotiate::Action::MustNegotiate { remote_ref_target_known: vec![false] })
     }
 
     fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
-        arguments.want(self.0);
+        arguments.want(self.id());
+        if matches!(self, Self::History(_)) && arguments.can_use_filter() {
+            arguments.filter("tree:0");
+        }
         true
     }
 

@@ -70,12 +70,12 @@ fn commit(session: &mut Session, text: &str, branch: Option<&str>) -> Result<Hea
     let id = ObjectId::from_hex(text.as_bytes()).map_err(|_| Error::CommitNotFound { id: printable(text) })?;
     let Some(branch) = branch.filter(|branch| !branch.is_empty()) else {
         session.handshake()?;
-        return Ok(Head { id, revision: digest(id) });
+        return Ok(Head { id, revision: digest(id), tip: None });
     };
     let full = valid(format!("refs/heads/{branch}"))?;
     let handshake = session.handshake()?;
     match find(session, &handshake, &full)? {
-        Some(_) => Ok(named(branch, id)),
+        Some(tip) => Ok(Head { tip: Some(tip), ..named(branch, id) }),
         None => Err(not_found(session, full)),
     }
 }
@@ -127,7 +127,7 @@ fn not_found(session: &Session, name: String) -> Error {
 }
 
 fn named(name: &str, id: ObjectId) -> Head {
-    Head { id, revision: format!("{name}@{}", digest(id)) }
+    Head { id, revision: format!("{name}@{}", digest(id)), tip: None }
 }
 
 fn digest(id: ObjectId) -> String {
