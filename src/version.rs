@@ -1,6 +1,6 @@
 //! Versions and version ranges with the semantics of Masterminds/semver v3, on which every published Flux object relies.
 //!
-//! Invariant: what [`Range::matches`] answers is what the Go library answers; where SemVer and the library differ, the library wins.
+//! Invariant: what `Range::matches` answers is what the Go library answers; where SemVer and the library differ, the library wins.
 
 mod range;
 

@@ -16,9 +16,13 @@ const USER_AGENT: &str = concat!("git/2.50 (headwater/", env!("CARGO_PKG_VERSION
 #[derive(Debug, Clone, Default)]
 pub struct Clients(Arc<Mutex<HashMap<Option<Vec<u8>>, reqwest::Client>>>);
 
+/// The certificates to trust are not a bundle of at least one PEM certificate.
+#[derive(Debug)]
+pub(super) struct InvalidCa;
+
 impl Clients {
     /// The client that trusts the system's certificates and those in `ca`.
-    pub(super) fn get(&self, ca: Option<&Vec<u8>>) -> Result<reqwest::Client, reqwest::Error> {
+    pub(super) fn get(&self, ca: Option<&Vec<u8>>) -> Result<reqwest::Client, InvalidCa> {
         let key = ca.cloned();
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
@@ -30,13 +34,28 @@ impl Clients {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT);
         if let Some(pem) = ca {
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| InvalidCa)?;
+            if certificates.is_empty() {
+                return Err(InvalidCa);
+            }
+            builder = builder.tls_certs_merge(certificates);
         }
-        let client = builder.build()?;
+        let client = builder.build().map_err(|_| InvalidCa)?;
         if clients.len() >= MOST {
             clients.clear();
         }
         clients.insert(key, client.clone());
         Ok(client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_without_a_certificate_is_refused() {
+        assert!(Clients::default().get(Some(&b"no certificate".to_vec())).is_err());
+        assert!(Clients::default().get(None).is_ok());
     }
 }

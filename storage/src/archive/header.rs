@@ -32,7 +32,7 @@ pub(super) fn write(item: &Item<'_>, out: &mut Vec<u8>) {
     push(header, out);
 }
 
-/// How many bytes [`write`] appends for a name.
+/// How many bytes [`write()`] appends for a name.
 pub(super) fn length(name: &BStr) -> u64 {
     let blocks = if name.len() > NAME { 2 + (name.len() + 1).div_ceil(BLOCK) } else { 1 };
     (blocks * BLOCK) as u64
