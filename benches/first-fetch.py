@@ -161,8 +161,9 @@ def main(repository, binary):
                 hand.append(by_hand(url, work))
                 ours.append(first_fetch(cluster, binary, url, work))
     finally:
-        cluster.proxy.terminate()
-        server.terminate()
+        for helper in (cluster.proxy, server):
+            helper.terminate()
+            helper.wait(10)
     middle = lambda rows: {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     hand, ours = middle(hand), middle(ours)
     print(f"medians of {RUNS}         git, tar, gzip   controller   ratio")

@@ -13,6 +13,9 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+#[cfg(test)]
+mod tests;
+
 pub use kubernetes::Kubernetes;
 pub use webhook::Webhook;
 

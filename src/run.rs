@@ -28,8 +28,9 @@ use crate::telemetry::Metrics;
 /// Why the process ends with an error.
 pub type Stopped = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long tasks may take to end after a signal.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long tasks may take to end after a signal; less than the ten seconds that Pods are given, so that the lease is still
+/// released.
+const GRACE: Duration = Duration::from_secs(8);
 
 /// An error with what caused it, in one line.
 pub fn told(error: &(dyn std::error::Error + 'static)) -> String {

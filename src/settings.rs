@@ -115,6 +115,9 @@ impl Controller {
         let gates = self.gates();
         let mut flags = self.helm.without_effect();
         flags.extend(self.auth.without_effect());
+        if self.reconciling.requeue_dependency != std::time::Duration::from_secs(30) {
+            flags.push("requeue-dependency");
+        }
         if gates.cache_secrets_and_config_maps {
             flags.push("feature-gates CacheSecretsAndConfigMaps");
         }

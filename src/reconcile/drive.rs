@@ -1,6 +1,7 @@
 //! What is the same for every kind: finalizer, deletion, suspend, the pass with its deadline, status, events, and when to
 //! come back.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,14 +91,19 @@ where
         return Ok((Action::await_change(), Outcome::Success));
     }
     let before = K::common(&object.status());
+    let mut object = object;
     if wants_announcement(object.as_ref(), &before) {
-        publish(&api, &object, None, |before, seen| status::reconciling(before, seen, &[])).await?;
+        match publish(&api, &object, None, |before, seen| status::reconciling(before, seen, &[])).await? {
+            // Working on from the version that was just written saves a conflict at the end.
+            Some(published) if published.object.meta().generation == object.meta().generation => object = published.object,
+            Some(_) => {}
+            None => return Ok((Action::await_change(), Outcome::Success)),
+        }
     }
     let mut pass = Pass::default();
     let outcome = run(object.as_ref(), cx, &mut pass).await;
-    let after =
-        publish(&api, &object, outcome.as_ref().ok(), |before, seen| status::fold(before, seen, pass.facts(), outcome.as_ref())).await?;
-    let Some(after) = after else {
+    let fold = |before: &Common, seen: Seen<'_>| status::fold(before, seen, pass.facts(), outcome.as_ref());
+    let Some(Published { common: after, .. }) = publish(&api, &object, outcome.as_ref().ok(), fold).await? else {
         return Ok((Action::await_change(), Outcome::Success));
     };
     announce(object.as_ref(), cx, &before, &after, &outcome);
@@ -111,26 +117,36 @@ fn wants_announcement<K: Reconcile>(object: &K, before: &Common) -> bool {
         || before.artifact.is_none()
 }
 
-/// Runs the kind's pass: within the deadline, and with a panic contained.
+/// Runs the kind's pass, within the object's deadline.
 async fn run<K: Reconcile>(object: &K, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {
     let Schedule { timeout, .. } = object.schedule()?;
-    let guarded = AssertUnwindSafe(object.run(cx, pass)).catch_unwind();
-    match tokio::time::timeout(timeout, guarded).await {
-        Ok(Ok(outcome)) => outcome,
+    match contained(object.run(cx, pass), timeout).await {
+        Ended::Itself(outcome) => outcome,
+        Ended::Late => Err(object.timed_out()),
+        Ended::Panicked(told) => {
+            cx.metrics.panicked(&K::kind(&()));
+            let source = format!("reconciliation ended unexpectedly: {told}; please report this").into();
+            Err(Failure { mark: None, reason: reason::FAILED, fate: Fate::Retry, source })
+        }
+    }
+}
+
+/// How a piece of work ended.
+enum Ended<T> {
+    Itself(T),
+    Late,
+    Panicked(String),
+}
+
+/// Runs work until it ends, but no longer than `timeout`; a panic in it goes no further.
+async fn contained<T>(work: impl Future<Output = T>, timeout: Duration) -> Ended<T> {
+    match tokio::time::timeout(timeout, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(outcome)) => Ended::Itself(outcome),
         Ok(Err(panic)) => {
             let told = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(Failure {
-                mark: None,
-                reason: reason::FAILED,
-                fate: Fate::Retry,
-                source: {
-                    cx.metrics.panicked(&K::kind(&()));
-                    format!("reconciliation ended unexpectedly: {}; please report this", told.unwrap_or_default())
-                }
-                .into(),
-            })
+            Ended::Panicked(told.unwrap_or_default())
         }
-        Err(_) => Err(object.timed_out()),
+        Err(_) => Ended::Late,
     }
 }
 
@@ -155,6 +171,9 @@ async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result
     let (storage, kind) = (cx.storage.clone(), K::kind(&()).to_lowercase());
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let removed = blocking(move || storage.remove_object(&kind, &namespace, &name)).await.map_err(Error::Collect)?;
+    if let Some(artifact) = &K::common(&object.status()).artifact {
+        cx.intact.forget(artifact);
+    }
     if !removed.is_empty() {
         trace_event(object.as_ref(), cx, reason::GARBAGE_COLLECTION_SUCCEEDED, "garbage collected artifacts for deleted resource");
     }
@@ -165,9 +184,15 @@ async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result
     }
 }
 
+/// A status that was written, and the object that holds it.
+struct Published<K> {
+    common: Common,
+    object: Arc<K>,
+}
+
 /// Writes what `compute` makes of the newest status; computes anew when somebody else wrote in between. None when the
 /// object is gone.
-async fn publish<K, F>(api: &Api<K>, object: &Arc<K>, done: Option<&Done>, compute: F) -> Result<Option<Common>, Error>
+async fn publish<K, F>(api: &Api<K>, object: &Arc<K>, done: Option<&Done>, compute: F) -> Result<Option<Published<K>>, Error>
 where
     K: Reconcile,
     F: Fn(&Common, Seen<'_>) -> Common,
@@ -179,10 +204,10 @@ where
         let common = compute(&K::common(&before), seen);
         let after = object.with(before.clone(), common.clone(), done);
         let Some(difference) = patch::difference(&serde_json::to_value(&before)?, &serde_json::to_value(&after)?) else {
-            return Ok(Some(common));
+            return Ok(Some(Published { common, object: latest }));
         };
         match patch::status(api, &object.name_any(), &version(latest.as_ref()), difference).await {
-            Ok(_) => return Ok(Some(common)),
+            Ok(patched) => return Ok(Some(Published { common, object: Arc::new(patched) })),
             Err(error) if patch::is_not_found(&error) => return Ok(None),
             Err(error) if patch::is_conflict(&error) && attempt < CONFLICT_RETRIES => {
                 debug!("the object changed while its status was written; computing it anew");
@@ -301,5 +326,27 @@ mod tests {
         assert_eq!(jittered(minute, 0, 0.9), minute);
         assert_eq!(jittered(minute, 10, 0.0), Duration::from_secs(54));
         assert_eq!(jittered(minute, 10, 1.0), Duration::from_secs(66));
+    }
+
+    #[tokio::test]
+    async fn a_panic_stays_with_its_pass_even_when_it_comes_from_a_blocking_thread() {
+        let minute = Duration::from_mins(1);
+        let here = contained(async { assert_eq!(1 + 1, 3, "sums are off") }, minute).await;
+        assert!(matches!(here, Ended::Panicked(told) if told.contains("sums are off")));
+        let elsewhere = contained(blocking(|| assert_eq!(1 + 1, 3, "there too")), minute).await;
+        assert!(matches!(elsewhere, Ended::Panicked(told) if told.contains("there too")));
+        assert!(matches!(contained(async { 7 }, minute).await, Ended::Itself(7)));
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_is_dropped_at_its_deadline() {
+        let dropped = Arc::new(());
+        let held = Arc::clone(&dropped);
+        let work = async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        };
+        assert!(matches!(contained(work, Duration::from_millis(20)).await, Ended::Late));
+        assert_eq!(Arc::strong_count(&dropped), 1);
     }
 }

@@ -83,7 +83,7 @@ fn load(top: &Path) -> Result<(Vec<Entry>, Memory), Box<dyn Error>> {
                 entries.push(Entry {
                     path: path.clone(),
                     mode: if run { Mode::Executable } else { Mode::File },
-                    id: Algorithm::Sha256.digest(&text).hex().as_bytes().to_vec(),
+                    id: bytes_of(Algorithm::Sha256.digest(&text).hex()),
                     size: text.len() as u64,
                 });
                 contents.insert(path, text);
@@ -91,4 +91,9 @@ fn load(top: &Path) -> Result<(Vec<Entry>, Memory), Box<dyn Error>> {
         }
     }
     Ok((entries, Memory(contents)))
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }

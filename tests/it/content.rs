@@ -1,10 +1,13 @@
 //! What ends up in an artifact, and that the same tree always gives the same bytes.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use serde_json::json;
 
 use crate::support::{
     artifact::{download, files, listing},
-    cluster::servers,
+    cluster::{loudly, servers},
     world::World,
 };
 
@@ -43,6 +46,32 @@ async fn two_objects_of_one_commit_get_the_same_bytes() {
         let one = download(&world.space.ready("one").await).await.unwrap();
         let two = download(&world.space.ready("two").await).await.unwrap();
         assert!(one == two, "the archives differ");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_many_segments_is_one_member_to_the_gzip_reader_of_go() {
+    if Command::new("go").arg("version").output().is_err() {
+        loudly("without Go, its gzip reader was not tried");
+        return;
+    }
+    for server in servers() {
+        let world = World::new(server, "gunzip").await;
+        let content = "some text that is not short\n".repeat(40_000);
+        let files: Vec<_> = (0..8).map(|n| (format!("dir{n}/file"), format!("{n} {content}"))).collect();
+        let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+        world.git.repository("r.git").commit(&files);
+        world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+        let bytes = download(&world.space.ready("x").await).await.unwrap();
+        let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/gunzip/main.go");
+        let mut go = Command::new("go").args(["run", reader]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut input = go.stdin.take().unwrap();
+        let feeding = std::thread::spawn(move || input.write_all(&bytes));
+        let output = go.wait_with_output().unwrap();
+        feeding.join().unwrap().unwrap();
+        assert!(output.status.success());
+        let expected: Vec<_> = files.iter().map(|(path, content)| format!("{path} {}", content.len())).collect();
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), expected);
     }
 }
 

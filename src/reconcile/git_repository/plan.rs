@@ -127,8 +127,11 @@ fn auth(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Auth, 
         (Some(username), password) => Some((username, password.unwrap_or_default())),
     };
     if data.is_some_and(|data| data.contains_key("tls.crt") || data.contains_key("tls.key")) {
-        let what = format!("secret '{}' has a client certificate (tls.crt, tls.key), which is not supported yet", secret());
-        return Err(misconfigured(what).stalled());
+        let what = format!(
+            "secret '{}' has a client certificate (tls.crt, tls.key), which is not supported yet; remove it from the secret",
+            secret()
+        );
+        return Err(Failure::fetch(UNSUPPORTED, what).stalled());
     }
     let ca = match text("ca.crt")? {
         Some(ca) => Some(ca),

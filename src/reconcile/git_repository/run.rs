@@ -1,8 +1,8 @@
 //! Ask the remote; unless nothing changed, fetch and store.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_api::Artifact;
 use headwater_api::git_repository::GitRepository;
@@ -19,24 +19,32 @@ use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::pass::{Done, Fact, Pass};
 use crate::reconcile::{Ctx, Reconcile};
 
-/// The stored files that were read whole and found intact since the start, by path and digest.
+/// Of each object the stored file that was read whole and found intact since the start: path and digest.
 #[derive(Debug, Default)]
-pub struct Intact(Mutex<HashSet<(String, String)>>);
+pub struct Intact(Mutex<HashMap<String, (String, String)>>);
 
 impl Intact {
     fn knows(&self, artifact: &Artifact) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(artifact.path.clone(), artifact.digest.clone()))
+        self.known().get(folder(artifact)).is_some_and(|(path, digest)| (path, digest) == (&artifact.path, &artifact.digest))
     }
 
     fn add(&self, artifact: &Artifact) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(path, _)| *path != artifact.path);
-        known.insert((artifact.path.clone(), artifact.digest.clone()));
+        self.known().insert(folder(artifact).to_owned(), (artifact.path.clone(), artifact.digest.clone()));
     }
 
-    fn forget(&self, path: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| known != path);
+    /// Forgets the file of an object.
+    pub fn forget(&self, artifact: &Artifact) {
+        self.known().remove(folder(artifact));
     }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, (String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The object's folder.
+fn folder(artifact: &Artifact) -> &str {
+    artifact.path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Carries out a plan.
@@ -97,7 +105,7 @@ async fn kept(object: &GitRepository, cx: &Ctx, pass: &mut Pass) -> Option<Artif
         }
         _ => None,
     };
-    cx.intact.forget(&artifact.path);
+    cx.intact.forget(&artifact);
     if let Some(problem) = problem {
         let message = format!("failed to verify integrity of artifact: {problem}");
         tracing::warn!("{message}");
