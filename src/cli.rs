@@ -67,6 +67,15 @@ mod tests {
     }
 
     #[test]
+    fn help_names_every_flag() {
+        use clap::CommandFactory;
+        let mut command = Cli::command().mut_subcommand("controller", |verb| verb.mut_args(|arg| arg.hide_env_values(true)));
+        command.build();
+        let controller = command.find_subcommand_mut("controller").map(|verb| verb.render_help().to_string());
+        insta::assert_snapshot!(controller.unwrap_or_default());
+    }
+
+    #[test]
     fn verbs_and_help_stay_as_they_are() {
         for line in ["headwater controller --concurrent 4", "headwater --help", "headwater -V", "headwater"] {
             assert_eq!(with_verb(args(line)), args(line));

@@ -37,3 +37,34 @@ pub fn timed_out(url: &str) -> Failure {
     let url = plan::shown(url);
     Failure::fetch(reason::GIT_OPERATION_FAILED, format!("{CHECKOUT}: unable to clone '{url}': context deadline exceeded"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_mark_reason_fate_and_message() {
+        let url = || "https://git.example/r".to_owned();
+        let text = |text: &str| text.to_owned();
+        let full = || std::io::Error::other("No space left on device");
+        let failures: [Failure; 15] = [
+            git::Error::Unreachable { url: url(), message: text("connection refused") }.into(),
+            git::Error::AuthenticationRequired { url: url() }.into(),
+            git::Error::AuthorizationFailed { url: url() }.into(),
+            git::Error::RepositoryNotFound { url: url() }.into(),
+            git::Error::EmptyRepository { url: url() }.into(),
+            git::Error::RefNotFound { url: url(), name: text("refs/heads/gone") }.into(),
+            git::Error::NameNotFound { name: text("refs/pull/7/head") }.into(),
+            git::Error::NoSemverMatch { range: text(">=3") }.into(),
+            git::Error::CommitNotFound { id: text("0123") }.into(),
+            git::Error::TooLarge { url: url(), what: text("a file"), setting: "git-max-blob-size" }.into(),
+            git::Error::BadTree { url: url(), path: text("../x"), why: text("it leads out of the tree") }.into(),
+            git::Error::Timeout { url: url(), what: text("references") }.into(),
+            headwater_storage::Error::Directory { path: "d".into(), source: full() }.into(),
+            headwater_storage::Error::Write { path: "d/f".into(), source: full() }.into(),
+            timed_out("https://user:secret@git.example/r?token=secret"),
+        ];
+        let lines: Vec<_> = failures.iter().map(|f| format!("{:?} {} {:?}: {}", f.mark, f.reason, f.fate, f.message())).collect();
+        insta::assert_debug_snapshot!(lines);
+    }
+}
