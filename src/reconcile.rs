@@ -8,6 +8,7 @@ pub mod status;
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Ctx {
     pub client: kube::Client,
     /// Artifacts on disk.
     pub storage: Storage,
+    /// Where fetches keep what they receive; a folder of its own for each, gone when the pass is over.
+    pub scratch: PathBuf,
     /// Which stored artifacts were found intact since the start.
     pub intact: git_repository::Intact,
     /// Where artifacts are served: scheme and authority, without a trailing slash.

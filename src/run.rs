@@ -4,7 +4,10 @@ mod claims;
 mod client;
 mod lane;
 
+use std::fs::DirBuilder;
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +115,7 @@ fn context(
     Ok(Arc::new(Ctx {
         client,
         storage,
+        scratch: scratch(&settings.storage.path)?,
         intact: <_>::default(),
         advertised: with_scheme(&settings.storage.advertised()?),
         recorder,
@@ -121,6 +125,21 @@ fn context(
         git_limits: limits(&settings.limits),
         git_clients: git::Clients::default(),
     }))
+}
+
+/// An empty folder for fetches below the system's temporary one. It is named after the storage, so that what a killed process
+/// left there is found and removed.
+fn scratch(storage: &Path) -> Result<PathBuf, Stopped> {
+    let storage = storage.canonicalize()?;
+    let digest = headwater_storage::Algorithm::Sha256.digest(storage.as_os_str().as_encoded_bytes());
+    let folder = std::env::temp_dir().join(format!("headwater-{:.12}", digest.hex()));
+    let told = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}; set TMPDIR to a writable folder", folder.display());
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(told("clear", error).into()),
+        _ => {}
+    }
+    DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(|error| told("create", error))?;
+    Ok(folder)
 }
 
 fn limits(settings: &settings::Limits) -> git::Limits {
@@ -243,6 +262,17 @@ impl Tasks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_swept() -> Result<(), Stopped> {
+        let storage = tempfile::tempdir()?;
+        let folder = scratch(storage.path())?;
+        std::fs::write(folder.join("pack"), "half")?;
+        assert_eq!(scratch(storage.path())?, folder);
+        assert_eq!(std::fs::read_dir(&folder)?.count(), 0);
+        std::fs::remove_dir(folder)?;
+        Ok(())
+    }
 
     #[test]
     fn an_advertised_address_keeps_its_scheme_and_gets_http_without_one() {

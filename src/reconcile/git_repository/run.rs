@@ -70,7 +70,7 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
         let message = stored_message(&head.revision);
         return Ok(Done::Unchanged { artifact: advertised(artifact, cx), message, checksum: plan.checksum.clone() });
     }
-    let scratch = tempfile::tempdir()
+    let scratch = tempfile::tempdir_in(&cx.scratch)
         .map_err(|error| Failure::storage(reason::DIR_CREATION_FAILED, format!("failed to create temporary working directory: {error}")))?;
     let checkout = git::fetch(&remote, &head, scratch.path()).await?;
     pass.learnt(Fact::Fetched);

@@ -14,6 +14,8 @@ use super::{PATIENCE, events::EventSink, eventually};
 /// A `headwater controller` process with its storage folder, which outlives a restart.
 pub struct Controller {
     pub storage: PathBuf,
+    /// Its TMPDIR.
+    pub temporary: PathBuf,
     pub events: EventSink,
     pub metrics: String,
     pub health: String,
@@ -29,7 +31,10 @@ impl Controller {
     /// selects; `more` are arguments that win over those of the harness.
     pub async fn new(folder: &Path, kubeconfig: &Path, selector: &str, more: &[&str]) -> Self {
         let (storage, events) = (folder.join("storage"), EventSink::start().await);
-        fs::create_dir_all(&storage).unwrap();
+        let temporary = folder.join("tmp");
+        for folder in [&storage, &temporary] {
+            fs::create_dir_all(folder).unwrap();
+        }
         let local = || format!("127.0.0.1:{}", port());
         let (origin, metrics, health) = (local(), local(), local());
         let mut arguments = vec![
@@ -55,6 +60,7 @@ impl Controller {
         let http = |address: String| format!("http://{address}");
         Self {
             storage,
+            temporary,
             events,
             metrics: http(metrics),
             health: http(health),
@@ -73,6 +79,7 @@ impl Controller {
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("RUNTIME_NAMESPACE", "default")
+            .env("TMPDIR", &self.temporary)
             .stdin(Stdio::null())
             .stdout(File::try_clone(&log).unwrap())
             .stderr(log)
