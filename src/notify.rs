@@ -51,7 +51,7 @@ impl Event {
     pub fn about<K: Resource<DynamicType = ()>>(object: &K, severity: Severity, reason: &str, message: &str) -> Self {
         let metadata = object.annotations().iter().filter(|(key, _)| key.starts_with(EVENT_ANNOTATIONS));
         Self {
-            object: object.object_ref(&()),
+            object: ObjectReference { resource_version: object.resource_version(), ..object.object_ref(&()) },
             severity,
             reason: reason.to_owned(),
             message: message.to_owned(),

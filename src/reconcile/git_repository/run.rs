@@ -115,19 +115,15 @@ async fn kept(object: &GitRepository, cx: &Ctx, pass: &mut Pass) -> Option<Artif
     None
 }
 
-/// Whether the artifact was made under the configuration of the plan. Where the checksum was not kept, as under CRDs
-/// that do not know it, the observed fields tell.
+/// Whether the artifact was made under the configuration of the plan. The checksum may be missing, as under CRDs that do not
+/// know it, or be older than the artifact, where source-controller made that; so the observed fields have to agree as well.
 fn same_content(object: &GitRepository, plan: &Plan) -> bool {
     let (spec, status) = (&object.spec, object.status());
-    match status.content_config_checksum {
-        Some(checksum) => checksum == plan.checksum,
-        None => {
-            spec.ignore == status.observed_ignore
-                && spec.recurse_submodules == status.observed_recurse_submodules
-                && spec.include == status.observed_include
-                && spec.sparse_checkout == status.observed_sparse_checkout
-        }
-    }
+    status.content_config_checksum.is_none_or(|checksum| checksum == plan.checksum)
+        && spec.ignore == status.observed_ignore
+        && spec.recurse_submodules == status.observed_recurse_submodules
+        && spec.include == status.observed_include
+        && spec.sparse_checkout == status.observed_sparse_checkout
 }
 
 fn advertised(mut artifact: Artifact, cx: &Ctx) -> Artifact {
