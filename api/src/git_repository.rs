@@ -131,7 +131,7 @@ impl GitRepositorySpec {
     }
 }
 
-/// Which revision to follow. Of several fields the most precise counts: commit, then name, semver, tag, branch.
+/// Which revision to follow. Of several fields the most precise counts: commit, then name, tag, semver, branch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 #[schemars(!default)]
@@ -140,15 +140,15 @@ pub struct GitRepositoryRef {
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
 
-    /// Tag to take; counts before branch.
+    /// Tag to take; counts before semver and branch.
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
 
-    /// Version range of which the highest matching tag is taken; counts before tag.
+    /// Version range of which the highest matching tag is taken; counts before branch.
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub semver: Option<String>,
 
-    /// Full name of a reference, such as refs/heads/main or refs/pull/420/head; counts before semver.
+    /// Full name of a reference, such as refs/heads/main or refs/pull/420/head; counts before tag.
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
