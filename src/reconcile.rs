@@ -49,6 +49,8 @@ pub struct Ctx {
     pub git_limits: git::Limits,
     /// HTTP clients for Git servers.
     pub git_clients: git::Clients,
+    /// Whether Git repositories on this machine may be read.
+    pub local_repositories: git::LocalRepositories,
 }
 
 /// When an object is to be reconciled, and how long a pass may take.

@@ -1,4 +1,5 @@
-//! Git over HTTP and HTTPS: ask a remote what a reference is, then fetch just that commit.
+//! Git over HTTP and HTTPS: ask a remote what a reference is, then fetch just that commit. Where it is allowed, a repository on
+//! this machine is read in place instead.
 //!
 //! Invariants: nothing waits beyond [`Remote::deadline`]; when the future of a pass is dropped, its network and disk work stops at
 //! once; credentials go to the scheme, host and port of [`Remote::url`] and nowhere else; no error text holds a credential.
@@ -7,6 +8,7 @@ mod checkout;
 mod clients;
 mod error;
 mod http;
+mod local;
 mod pack;
 mod resolve;
 mod session;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,7 @@ pub use checkout::Checkout;
 pub use clients::Clients;
 pub use error::Error;
 
+use resolve::Greeted;
 use session::Session;
 
 const MIB: u64 = 1 << 20;
@@ -33,7 +37,8 @@ const MIB: u64 = 1 << 20;
 /// A repository, how to be let in, and what a visit may cost.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    /// `http` or `https`. Its user name and password, if any, are used where [`Auth::basic`] leaves them empty.
+    /// `http` or `https`, and `file` where [`Remote::local`] allows it. Its user name and password, if any, are used where
+    /// [`Auth::basic`] leaves them empty.
     pub url: url::Url,
     /// Credentials and trust.
     pub auth: Auth,
@@ -45,6 +50,18 @@ pub struct Remote {
     pub cancel: CancellationToken,
     /// Connection pools, one set for the process.
     pub clients: Clients,
+    /// Whether `url` may name a folder of this machine.
+    pub local: LocalRepositories,
+}
+
+/// Whether repositories on this machine (`file:///path`) may be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LocalRepositories {
+    /// Their scheme is as unsupported as any other: who may write an object must not read the files of this machine.
+    #[default]
+    Refused,
+    /// They are read in place: nothing is copied, written, locked or run. For processes whose user names the paths himself.
+    Allowed,
 }
 
 /// Credentials for a remote; printed without their secrets.
@@ -138,31 +155,43 @@ pub struct Head {
 /// See [`Error`]. [`Error::EmptyRepository`] only where a branch was asked for.
 pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Error> {
     let reference = reference.clone();
-    supervised(remote, move |session, _| resolve::resolve(session, &reference)).await
+    supervised(remote, move |remote, token, interrupt| {
+        if local::may_be(remote) {
+            return local::resolve(remote, &reference, interrupt);
+        }
+        let mut session = Session::new(remote, Handle::current(), token)?;
+        resolve::resolve(&mut Greeted::new(&mut session), &reference)
+    })
+    .await
 }
 
 /// Fetches the tree of `head`, without history, into `scratch`: a fresh directory that the caller removes once the
-/// [`Checkout`] is dropped.
+/// [`Checkout`] is dropped. A repository on this machine is read in place, and `scratch` stays empty.
 ///
 /// # Errors
 /// See [`Error`].
 pub async fn fetch(remote: &Remote, head: &Head, scratch: &Path) -> Result<Checkout, Error> {
     let (id, tip, scratch) = (head.id, head.tip, scratch.to_owned());
-    supervised(remote, move |session, interrupt| pack::fetch(session, id, tip, &scratch, interrupt)).await
+    supervised(remote, move |remote, token, interrupt| {
+        if local::may_be(remote) {
+            return local::fetch(remote, id, tip, interrupt);
+        }
+        pack::fetch(&mut Session::new(remote, Handle::current(), token)?, id, tip, &scratch, interrupt)
+    })
+    .await
 }
 
 /// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token
 /// is cancelled, or when this future is dropped.
 async fn supervised<T: Send + 'static>(
     remote: &Remote,
-    work: impl FnOnce(&mut Session, &AtomicBool) -> Result<T, Error> + Send + 'static,
+    work: impl FnOnce(&Remote, CancellationToken, &AtomicBool) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let stop = Stop { token: remote.cancel.child_token(), interrupt: Arc::default() };
     let url = http::shown(&remote.url);
     let mut task = tokio::task::spawn_blocking({
         let (remote, token, interrupt) = (remote.clone(), stop.token.clone(), Arc::clone(&stop.interrupt));
-        let handle = tokio::runtime::Handle::current();
-        move || work(&mut Session::new(&remote, handle, token)?, &interrupt)
+        move || work(&remote, token, &interrupt)
     });
     let late = tokio::select! {
         done = &mut task => return done.map_err(|_| Error::Cancelled { url })?,

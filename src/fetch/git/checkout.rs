@@ -15,7 +15,8 @@ const SOURCEIGNORE: &[u8] = b".sourceignore";
 /// The most characters of a commit's subject that are shown.
 const SUBJECT: usize = 50;
 
-/// The tree of one commit. Reads from the scratch directory it was fetched into; drop it before removing that.
+/// The tree of one commit. Reads from the scratch directory it was fetched into, which is removed after this is dropped, or from
+/// the local repository where it is.
 pub struct Checkout {
     repo: gix::ThreadSafeRepository,
     message: BString,
@@ -86,8 +87,9 @@ impl Contents for Checkout {
         let objects = self.repo.to_thread_local().objects;
         Box::new(move |entry, out| {
             let id = ObjectId::try_from(entry.id.as_slice()).map_err(io::Error::other)?;
-            objects.find_blob(&id, out).map_err(|err| io::Error::other(err.to_string()))?;
-            Ok(())
+            // Where Git packs a local repository meanwhile, the object may have moved during the first look.
+            let mut look = || objects.find_blob(&id, out).map(drop);
+            look().or_else(|_| look()).map_err(|err| io::Error::other(err.to_string()))
         })
     }
 }

@@ -74,7 +74,7 @@ pub enum Error {
         /// The rule that it breaks.
         why: &'static str,
     },
-    /// Neither `http` nor `https`.
+    /// Neither `http` nor `https`, nor `file` where that is allowed.
     #[error("unable to clone '{url}': unsupported scheme '{scheme}'")]
     UnsupportedScheme {
         /// The remote.

@@ -1,4 +1,4 @@
-//! From a reference to a commit.
+//! From a reference to a commit: the rules, wherever the references are.
 
 use std::ops::ControlFlow;
 
@@ -6,51 +6,57 @@ use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::protocol::Handshake;
 
-use super::session::Session;
+use super::session::{RemoteRef, Session};
 use super::{Error, Head, Reference};
 use crate::version::{self, Range};
 
 /// Follows a tag's name when what the tag leads to is meant.
 const PEELED: &str = "^{}";
 
-pub(super) fn resolve(session: &mut Session, reference: &Reference) -> Result<Head, Error> {
+/// Where references are looked up. Names are full ones; what they lead to is peeled.
+pub(super) trait Refs {
+    /// How the repository is called in errors.
+    fn url(&self) -> String;
+    /// Makes sure that the repository is there and lets us in; asking does it as well.
+    fn enter(&mut self) -> Result<(), Error>;
+    /// What the reference `full` leads to, if it is there.
+    fn find(&mut self, full: &str) -> Result<Option<ObjectId>, Error>;
+    /// Calls `visit` with the references whose names begin with `prefix`, and perhaps with others, until it breaks off.
+    fn each(&mut self, prefix: &str, visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error>;
+}
+
+pub(super) fn resolve(refs: &mut dyn Refs, reference: &Reference) -> Result<Head, Error> {
     match reference {
-        Reference::Default => branch(session, "master"),
-        Reference::Branch(name) => branch(session, name),
+        Reference::Default => branch(refs, "master"),
+        Reference::Branch(name) => branch(refs, name),
         Reference::Tag(name) => {
             let full = valid(format!("refs/tags/{name}"))?;
-            let handshake = session.handshake()?;
-            let id = find(session, &handshake, &full)?.ok_or_else(|| not_found(session, full))?;
+            let id = refs.find(&full)?.ok_or_else(|| not_found(refs, full))?;
             Ok(named(name, id))
         }
-        Reference::Semver(range) => semver(session, range),
+        Reference::Semver(range) => semver(refs, range),
         Reference::Name(name) => {
             let full = valid(name.clone())?;
-            let handshake = session.handshake()?;
-            let name = || full.clone();
-            let id = find(session, &handshake, full.strip_suffix(PEELED).unwrap_or(&full))?
-                .ok_or_else(|| Error::NameNotFound { name: name() })?;
-            Ok(named(&full, id))
+            let id = refs.find(full.strip_suffix(PEELED).unwrap_or(&full))?;
+            id.map(|id| named(&full, id)).ok_or(Error::NameNotFound { name: full })
         }
-        Reference::Commit { id, branch } => commit(session, id, branch.as_deref()),
+        Reference::Commit { id, branch } => commit(refs, id, branch.as_deref()),
     }
 }
 
-fn branch(session: &mut Session, name: &str) -> Result<Head, Error> {
+fn branch(refs: &mut dyn Refs, name: &str) -> Result<Head, Error> {
     let full = valid(format!("refs/heads/{name}"))?;
-    let handshake = session.handshake()?;
-    match find(session, &handshake, &full)? {
+    match refs.find(&full)? {
         Some(id) => Ok(named(name, id)),
-        None if is_empty(session, &handshake)? => Err(Error::EmptyRepository { url: session.http.url.clone() }),
-        None => Err(not_found(session, full)),
+        None if is_empty(refs)? => Err(Error::EmptyRepository { url: refs.url() }),
+        None => Err(not_found(refs, full)),
     }
 }
 
-fn semver(session: &mut Session, text: &str) -> Result<Head, Error> {
+fn semver(refs: &mut dyn Refs, text: &str) -> Result<Head, Error> {
     let range = Range::parse(text)?;
-    let handshake = session.handshake()?;
     let mut tags = Vec::new();
-    session.each_ref(&handshake, &["refs/tags/"], &mut |found| {
+    refs.each("refs/tags/", &mut |found| {
         let name = found.name.strip_prefix(b"refs/tags/").and_then(|name| name.to_str().ok());
         if let (Some(name), Some(id)) = (name, found.target)
             && version::Version::parse_tag(name).is_ok_and(|version| range.matches(&version))
@@ -66,44 +72,74 @@ fn semver(session: &mut Session, text: &str) -> Result<Head, Error> {
         .ok_or_else(|| Error::NoSemverMatch { range: text.to_owned() })
 }
 
-fn commit(session: &mut Session, text: &str, branch: Option<&str>) -> Result<Head, Error> {
+fn commit(refs: &mut dyn Refs, text: &str, branch: Option<&str>) -> Result<Head, Error> {
     let id = ObjectId::from_hex(text.as_bytes()).map_err(|_| Error::CommitNotFound { id: printable(text) })?;
     let Some(branch) = branch.filter(|branch| !branch.is_empty()) else {
-        session.handshake()?;
+        refs.enter()?;
         return Ok(Head { id, revision: digest(id), tip: None });
     };
     let full = valid(format!("refs/heads/{branch}"))?;
-    let handshake = session.handshake()?;
-    match find(session, &handshake, &full)? {
+    match refs.find(&full)? {
         Some(tip) => Ok(Head { tip: Some(tip), ..named(branch, id) }),
-        None => Err(not_found(session, full)),
+        None => Err(not_found(refs, full)),
     }
 }
 
-/// What the reference `full` leads to, if the remote has it.
-fn find(session: &mut Session, handshake: &Handshake, full: &str) -> Result<Option<ObjectId>, Error> {
-    let mut id = None;
-    session.each_ref(handshake, &[full], &mut |found| {
-        if found.name == full {
-            id = found.target;
-            return ControlFlow::Break(());
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(id)
-}
-
-/// Whether the remote has no references at all. A HEAD that leads somewhere settles it without a list.
-fn is_empty(session: &mut Session, handshake: &Handshake) -> Result<bool, Error> {
-    if find(session, handshake, "HEAD")?.is_some() {
+/// Whether the repository has no references at all. A HEAD that leads somewhere settles it without a list.
+fn is_empty(refs: &mut dyn Refs) -> Result<bool, Error> {
+    if refs.find("HEAD")?.is_some() {
         return Ok(false);
     }
     let mut empty = true;
-    session.each_ref(handshake, &[], &mut |found| {
+    refs.each("", &mut |found| {
         empty = found.target.is_none();
         if empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(empty)
+}
+
+/// A remote after one handshake, made when the first question comes.
+pub(super) struct Greeted<'a> {
+    session: &'a mut Session,
+    handshake: Option<Handshake>,
+}
+
+impl<'a> Greeted<'a> {
+    pub(super) fn new(session: &'a mut Session) -> Self {
+        Self { session, handshake: None }
+    }
+}
+
+impl Refs for Greeted<'_> {
+    fn url(&self) -> String {
+        self.session.http.url.clone()
+    }
+
+    fn enter(&mut self) -> Result<(), Error> {
+        if self.handshake.is_none() {
+            self.handshake = Some(self.session.handshake()?);
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, full: &str) -> Result<Option<ObjectId>, Error> {
+        let mut id = None;
+        self.each(full, &mut |found| {
+            if found.name == full {
+                id = found.target;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(id)
+    }
+
+    fn each(&mut self, prefix: &str, visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error> {
+        self.enter()?;
+        let Some(handshake) = &self.handshake else { return Ok(()) };
+        let prefixes: &[&str] = if prefix.is_empty() { &[] } else { &[prefix] };
+        self.session.each_ref(handshake, prefixes, visit)
+    }
 }
 
 /// Refuses names that cannot be asked for.
@@ -122,8 +158,8 @@ fn printable(text: &str) -> String {
     text.chars().take(256).flat_map(char::escape_debug).collect()
 }
 
-fn not_found(session: &Session, name: String) -> Error {
-    Error::RefNotFound { url: session.http.url.clone(), name }
+fn not_found(refs: &dyn Refs, name: String) -> Error {
+    Error::RefNotFound { url: refs.url(), name }
 }
 
 fn named(name: &str, id: ObjectId) -> Head {

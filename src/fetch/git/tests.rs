@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod server;
+pub(super) mod server;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use headwater_storage::{Contents as _, Mode};
 use super::*;
 use server::{Answer, Server, git};
 
-fn remote(url: &str) -> Remote {
+pub(super) fn remote(url: &str) -> Remote {
     Remote {
         url: url::Url::parse(url).unwrap(),
         auth: Auth::default(),
@@ -20,15 +20,16 @@ fn remote(url: &str) -> Remote {
         deadline: Instant::now() + Duration::from_secs(20),
         cancel: CancellationToken::new(),
         clients: Clients::default(),
+        local: LocalRepositories::Refused,
     }
 }
 
-fn branch(name: &str) -> Reference {
+pub(super) fn branch(name: &str) -> Reference {
     Reference::Branch(name.into())
 }
 
 /// A repository with a branch `main` of two commits, tags, and a pull request's reference.
-fn sample(at: &Path) -> String {
+pub(super) fn sample(at: &Path) -> String {
     git(at, &["init", "-q", "-b", "main", "w"]);
     let work = at.join("w");
     std::fs::create_dir_all(work.join("dir/sub")).unwrap();

@@ -63,6 +63,7 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
         deadline,
         cancel: stop,
         clients: cx.git_clients.clone(),
+        local: cx.local_repositories,
     };
     let head = git::resolve(&remote, &plan.reference).await?;
     if let Some(artifact) = kept.filter(|artifact| artifact.revision == head.revision && same_content(object, plan)) {
