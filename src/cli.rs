@@ -1,11 +1,15 @@
 //! The command line: a file per verb.
 
 mod controller;
+mod demo;
+mod standalone;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::settings::Standalone;
 
 /// GitOps sources as immutable artifacts.
 #[derive(Debug, Parser)]
@@ -19,17 +23,38 @@ struct Cli {
 enum Verb {
     /// Reconcile the sources of a Kubernetes cluster and serve their artifacts.
     Controller(Box<crate::settings::Controller>),
+    /// Run without a cluster: a Kubernetes API, the controller, and a folder of manifests, in one process.
+    Standalone(Box<Standalone>),
+    /// Show in a minute what Headwater does, on this machine alone.
+    Demo(demo::Demo),
+}
+
+/// The command line, with the defaults of each verb.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommand("standalone", Standalone::defaults)
+}
+
+/// Reads the arguments of `standalone`, the verb first.
+fn parse_standalone(args: &[String]) -> Result<Standalone, clap::Error> {
+    let args = std::iter::once("headwater").chain(args.iter().map(String::as_str));
+    match Cli::from_arg_matches(&command().try_get_matches_from(args)?)?.verb {
+        Verb::Standalone(settings) => Ok(*settings),
+        _ => Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+    }
 }
 
 /// Parses, dispatches, and says what went wrong. Arguments that begin with a flag mean the controller, as stock
 /// Deployments start it; so does the name `source-controller`.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(with_verb(args.collect())) {
+    let matches = command().try_get_matches_from(with_verb(args.collect()));
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
     let done = match cli.verb {
         Verb::Controller(settings) => controller::run(*settings),
+        Verb::Standalone(settings) => standalone::run(*settings),
+        Verb::Demo(settings) => demo::run(&settings),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

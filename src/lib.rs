@@ -1,14 +1,18 @@
 //! Headwater: GitOps sources as immutable artifacts.
 //!
-//! Who may import whom: `main → cli → run → {reconcile, serve} → {fetch, cluster, notify} → {storage, api}`; `settings`,
+//! Who may import whom: `main → cli → run → {reconcile, serve, apiserver, manifests} → {fetch, cluster, notify} → {storage, api}`; `settings`,
 //! `telemetry` and `version` may be used by all. Each module's invariant in a line:
 
+/// An answered write is on disk; what the server does not have is refused with a message that says so.
+pub mod apiserver;
 /// Arguments in, an exit code out; the only place that prints.
 pub mod cli;
 /// Every write to the Kubernetes API is guarded by the version that it was computed from.
 pub mod cluster;
 /// Nothing is read from the network without a bound and a deadline; no Kubernetes type in a signature.
 pub mod fetch;
+/// What is in the folder is in the API; nothing that others applied is pruned.
+pub mod manifests;
 /// Recording an event never waits.
 pub mod notify;
 /// A pass never touches a condition; one pure fold writes them all.

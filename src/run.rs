@@ -3,18 +3,17 @@
 mod claims;
 mod client;
 mod lane;
+pub mod standalone;
+mod tasks;
 
 use std::fs::DirBuilder;
-use std::future::Future;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use headwater_api::GitRepository;
 use headwater_storage::{Retention, Storage};
 use kube::runtime::reflector;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -27,13 +26,10 @@ use crate::reconcile::failure::chain;
 use crate::serve::{self, artifacts, health};
 use crate::settings::{self, Controller};
 use crate::telemetry::Metrics;
+use tasks::Tasks;
 
 /// Why the process ends with an error.
 pub type Stopped = Box<dyn std::error::Error + Send + Sync>;
-
-/// How long tasks may take to end after a signal; less than the ten seconds that Pods are given, so that the lease is still
-/// released.
-const GRACE: Duration = Duration::from_secs(8);
 
 /// An error with what caused it, in one line.
 pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
@@ -46,19 +42,11 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let stop = CancellationToken::new();
     let mut tasks = Tasks::new(stop.clone());
-    tasks.spawn("signals", signals(stop.clone())?);
+    tasks.spawn("signals", tasks::signals(stop.clone())?);
 
     let storage = open(&settings.storage)?;
     let metrics = Arc::new(Metrics::new());
-    let readiness = health::Readiness::default();
-    if let Some(address) = settings.observe.metrics() {
-        let listener = serve::bind(address).await?;
-        tasks.spawn("metrics server", serve::serve(listener, serve::metrics::router(Arc::clone(&metrics)), stop.clone()));
-    }
-    if let Some(address) = settings.observe.health() {
-        let listener = serve::bind(address).await?;
-        tasks.spawn("health server", serve::serve(listener, health::router(readiness.clone()), stop.clone()));
-    }
+    let readiness = observe(&settings, &metrics, &mut tasks).await?;
     let client = client::client(&settings.client).await?;
     for flag in settings.without_effect() {
         warn!(flag, "this setting has no effect yet");
@@ -71,12 +59,7 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
         () = tasks.any_ended() => None,
     };
     if !stop.is_cancelled() {
-        let (reader, writer) = reflector::store::<GitRepository>();
-        let listener = serve::bind(&settings.storage.addr).await?;
-        let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::Stored(reader.clone())));
-        tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
-        let cx = context(&settings, client, storage, metrics, &mut tasks)?;
-        tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, settings.reconciling.clone(), stop.clone()));
+        reconcile(&settings, client, storage, metrics, git::LocalRepositories::Refused, &mut tasks).await?;
         let lost = leadership.as_ref().map(leases::Leadership::lost_token).unwrap_or_default();
         tokio::select! {
             () = tasks.any_ended() => {}
@@ -88,6 +71,39 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
         leadership.resign().await?;
     }
     ended
+}
+
+/// Starts the metrics and health servers, where they are wanted.
+async fn observe(settings: &Controller, metrics: &Arc<Metrics>, tasks: &mut Tasks) -> Result<health::Readiness, Stopped> {
+    let readiness = health::Readiness::default();
+    if let Some(address) = settings.observe.metrics() {
+        let listener = serve::bind(address).await?;
+        tasks.spawn("metrics server", serve::serve(listener, serve::metrics::router(Arc::clone(metrics)), tasks.stop_token()));
+    }
+    if let Some(address) = settings.observe.health() {
+        let listener = serve::bind(address).await?;
+        tasks.spawn("health server", serve::serve(listener, health::router(readiness.clone()), tasks.stop_token()));
+    }
+    Ok(readiness)
+}
+
+/// Starts the artifact server and the reconcilers.
+async fn reconcile(
+    settings: &Controller,
+    client: kube::Client,
+    storage: Storage,
+    metrics: Arc<Metrics>,
+    local_repositories: git::LocalRepositories,
+    tasks: &mut Tasks,
+) -> Result<(), Stopped> {
+    let stop = tasks.stop_token();
+    let (reader, writer) = reflector::store::<GitRepository>();
+    let listener = serve::bind(&settings.storage.addr).await?;
+    let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::Stored(reader.clone())));
+    tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
+    let cx = context(settings, client, storage, metrics, local_repositories, tasks)?;
+    tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, settings.reconciling.clone(), stop));
+    Ok(())
 }
 
 fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
@@ -102,6 +118,7 @@ fn context(
     client: kube::Client,
     storage: Storage,
     metrics: Arc<Metrics>,
+    local_repositories: git::LocalRepositories,
     tasks: &mut Tasks,
 ) -> Result<Arc<Ctx>, Stopped> {
     let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
@@ -124,6 +141,7 @@ fn context(
         jitter_percent: reconciling.interval_jitter_percentage,
         git_limits: limits(&settings.limits),
         git_clients: git::Clients::default(),
+        local_repositories,
     }))
 }
 
@@ -187,76 +205,6 @@ async fn lead(
         metrics.leads(&name);
     }
     Ok(leadership)
-}
-
-/// Ends when the process is asked to stop.
-fn signals(stop: CancellationToken) -> Result<impl Future<Output = ()>, std::io::Error> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => info!("stopping: SIGTERM"),
-            _ = interrupt.recv() => info!("stopping: SIGINT"),
-            () = stop.cancelled() => {}
-        }
-        stop.cancel();
-    })
-}
-
-/// Every task of the process. The end of any of them stops all.
-struct Tasks {
-    stop: CancellationToken,
-    running: JoinSet<&'static str>,
-    /// Tasks that end by themselves once nothing is handed to them any more.
-    flushing: JoinSet<()>,
-    failed: Option<String>,
-}
-
-impl Tasks {
-    fn new(stop: CancellationToken) -> Self {
-        Self { stop, running: JoinSet::new(), flushing: JoinSet::new(), failed: None }
-    }
-
-    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.running.spawn(async move {
-            task.await;
-            name
-        });
-    }
-
-    fn flush(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.flushing.spawn(async move {
-            task.await;
-            tracing::debug!(task = name, "ended");
-        });
-    }
-
-    fn fail(&mut self, why: &str) {
-        self.failed.get_or_insert_with(|| why.to_owned());
-    }
-
-    /// Waits until the first task ends; unless a signal caused it, that is a failure.
-    async fn any_ended(&mut self) {
-        match self.running.join_next().await {
-            Some(Ok(_)) if self.stop.is_cancelled() => {}
-            Some(Ok(name)) => self.fail(&format!("the {name} ended unexpectedly")),
-            Some(Err(error)) => self.fail(&format!("a task failed: {error}")),
-            None => {}
-        }
-    }
-
-    /// Stops what still runs, within [`GRACE`].
-    async fn finish(mut self) -> Result<(), Stopped> {
-        self.stop.cancel();
-        let ended = tokio::time::timeout(GRACE, async {
-            while self.running.join_next().await.is_some() {}
-            while self.flushing.join_next().await.is_some() {}
-        });
-        if ended.await.is_err() {
-            warn!("not everything ended in time; stopping anyway");
-        }
-        self.failed.map_or(Ok(()), |why| Err(why.into()))
-    }
 }
 
 #[cfg(test)]

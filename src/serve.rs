@@ -5,7 +5,7 @@ pub mod health;
 pub mod metrics;
 mod range;
 
-use std::{io, pin::pin, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -14,14 +14,19 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// For how long a client may take to send the head of a request, or be idle between two.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// For how long a client may take nothing of an answer.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// For how long answers may go on after the stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// How many connections are served at once; further ones wait to be accepted.
@@ -86,7 +91,17 @@ pub async fn listen(address: &str, router: Router, shutdown: CancellationToken) 
 
 /// Serves until `shutdown`, then lets answers under way end for at most five seconds.
 /// A request's head must arrive within 30 seconds. At most 4096 connections are open at once.
+/// A client that takes nothing of an answer for a minute is cut off.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    accept(listener, router, None, shutdown).await;
+}
+
+/// Like [`serve`], over TLS.
+pub async fn serve_tls(listener: TcpListener, router: Router, tls: Arc<rustls::ServerConfig>, shutdown: CancellationToken) {
+    accept(listener, router, Some(tls.into()), shutdown).await;
+}
+
+async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, shutdown: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -97,7 +112,7 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         };
         match accepted {
             Ok((stream, _)) => {
-                connections.spawn(connection(stream, router.clone(), shutdown.clone()));
+                connections.spawn(connection(stream, tls.clone(), router.clone(), shutdown.clone()));
             }
             Err(error) => {
                 tracing::debug!(logger = "serve", error = &error as &dyn std::error::Error, "connection not accepted");
@@ -114,8 +129,22 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 }
 
 /// Serves one connection to its end. A client that goes away is no event.
-async fn connection(stream: TcpStream, router: Router, shutdown: CancellationToken) {
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, shutdown: CancellationToken) {
     drop(stream.set_nodelay(true));
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let stream = Box::pin(stream);
+    match tls {
+        None => requests(stream, router, shutdown).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HEADER_TIMEOUT, tls.accept(stream)).await {
+                requests(stream, router, shutdown).await;
+            }
+        }
+    }
+}
+
+async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, shutdown: CancellationToken) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));

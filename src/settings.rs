@@ -14,6 +14,7 @@ mod leader;
 mod limits;
 mod observe;
 mod parse;
+mod standalone;
 mod storage;
 
 pub use auth::Auth;
@@ -25,6 +26,7 @@ pub use helm::Helm;
 pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
+pub use standalone::Standalone;
 pub use storage::Storage;
 
 /// Why settings that parse one by one cannot be used together.

@@ -8,7 +8,7 @@ use std::{
 
 /// The layers from the top down. A module may import from the layers below its own, and from [`LEAVES`].
 const LAYERS: &[&[&str]] =
-    &[&["main"], &["cli"], &["run"], &["reconcile", "serve", "apiserver"], &["fetch", "catalog", "cluster", "notify"]];
+    &[&["main"], &["cli"], &["run"], &["reconcile", "serve", "apiserver", "manifests"], &["fetch", "catalog", "cluster", "notify"]];
 
 /// Modules that everyone above may use, and that use none but those after themselves.
 const LEAVES: &[&str] = &["telemetry", "settings", "version"];

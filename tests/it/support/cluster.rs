@@ -10,6 +10,7 @@ use std::{
 };
 
 use axum::http::Request;
+use headwater::apiserver::{ApiServer, Place};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -35,8 +36,11 @@ impl Server {
     }
 }
 
-/// The servers that every test is to run on; empty where none can be had, which is said loudly once, and which is a
-/// failure under `CI`.
+/// What the embedded server is called.
+pub const EMBEDDED: &str = "the embedded API server";
+
+/// The servers that every test is to run on: the embedded one, and a real one. Where none of those can be had, that is said
+/// loudly once, and it is a failure under `CI`.
 pub fn servers() -> &'static [Server] {
     static SERVERS: OnceLock<Result<Vec<Server>, String>> = OnceLock::new();
     match SERVERS.get_or_init(start) {
@@ -52,35 +56,87 @@ pub fn loudly(line: &str) {
 
 fn start() -> Result<Vec<Server>, String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let folder = tempfile::Builder::new().prefix("headwater-cluster-").tempdir().map_err(|e| e.to_string())?.keep();
-    let (name, process) = if let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") {
-        ("kube-apiserver of KUBEBUILDER_ASSETS", start_assets(Path::new(&assets), &folder)?)
+    // The real one takes longer to start, so it starts beside the other.
+    let real = std::thread::spawn(start_real);
+    let mut servers = vec![start_embedded()?];
+    servers.extend(real.join().map_err(|_| "starting the API server panicked".to_owned())??);
+    for server in &servers {
+        // The caller may be inside a runtime already, and this one has to block.
+        let kubeconfig = server.kubeconfig.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+            runtime.block_on(install(&kubeconfig))
+        })
+        .join()
+        .map_err(|_| "applying the CRDs panicked".to_owned())?
+        .map_err(|e| format!("{}: {e}", server.name))?;
+    }
+    Ok(servers)
+}
+
+fn folder() -> Result<PathBuf, String> {
+    Ok(tempfile::Builder::new().prefix("headwater-cluster-").tempdir().map_err(|e| e.to_string())?.keep())
+}
+
+/// Serves the embedded API server on a thread of this process. Its folder goes when the run ends.
+fn start_embedded() -> Result<Server, String> {
+    let folder = folder()?;
+    let process = Command::new("sh")
+        .args(["-c", "cat >/dev/null; rm -rf \"$DIR\""])
+        .env("DIR", &folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("starting sh: {e}"))?;
+    let (ready, started) = std::sync::mpsc::channel();
+    let data = folder.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let stop = tokio_util::sync::CancellationToken::new();
+            let server = ApiServer::open(Place::Folder(data), None, stop.clone()).await.unwrap();
+            let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
+            ready.send(listener.local_addr().unwrap()).unwrap();
+            tokio::join!(headwater::serve::serve(listener, server.router(), stop), server.clone().collect());
+        });
+    });
+    let address = started.recv().map_err(|_| "the embedded API server did not start".to_owned())?;
+    let kubeconfig = folder.join("kubeconfig");
+    let config = serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "tests",
+        "clusters": [{"name": "tests", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "admin", "user": {"token": "any"}}],
+        "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "admin"}}],
+    });
+    fs::write(&kubeconfig, config.to_string()).map_err(|e| e.to_string())?;
+    Ok(Server { name: EMBEDDED, kubeconfig, process })
+}
+
+/// Starts a real kube-apiserver, where one can be had.
+fn start_real() -> Result<Option<Server>, String> {
+    let (name, folder, process) = if let Some(assets) = env::var_os("KUBEBUILDER_ASSETS") {
+        let folder = folder()?;
+        let process = start_assets(Path::new(&assets), &folder)?;
+        ("kube-apiserver of KUBEBUILDER_ASSETS", folder, process)
     } else if go::installed() {
-        let process = Command::new(go::build()?)
+        let (binary, folder) = (go::build()?, folder()?);
+        let process = Command::new(binary)
             .arg("--dir")
             .arg(&folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).map_err(|e| e.to_string())?)
             .spawn();
-        ("kube-apiserver of tests/cluster", process.map_err(|e| format!("starting tests/cluster: {e}"))?)
+        ("kube-apiserver of tests/cluster", folder, process.map_err(|e| format!("starting tests/cluster: {e}"))?)
     } else if env::var_os("CI").is_some() {
         return Err("CI is set, and there is neither Go nor KUBEBUILDER_ASSETS".to_owned());
     } else {
-        loudly("SKIPPED every test that needs an API server: install Go or set KUBEBUILDER_ASSETS");
-        return Ok(Vec::new());
+        loudly("tested on the embedded API server ALONE: for a real one, install Go or set KUBEBUILDER_ASSETS");
+        return Ok(None);
     };
     let mut server = Server { name, kubeconfig: folder.join("kubeconfig"), process };
     wait_for(&mut server)?;
-    // The caller may be inside a runtime already, and this one has to block.
-    let kubeconfig = server.kubeconfig.clone();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        runtime.block_on(install(&kubeconfig))
-    })
-    .join()
-    .map_err(|_| "applying the CRDs panicked".to_owned())??;
-    Ok(vec![server])
+    Ok(Some(server))
 }
 
 /// Waits for the kubeconfig, which is written when the server is ready.

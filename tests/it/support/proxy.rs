@@ -37,7 +37,7 @@ impl Outage {
     /// Starts in front of `server`, and writes a kubeconfig that leads here into `folder`.
     pub async fn start(server: &Server, folder: &Path) -> Self {
         let text = std::fs::read_to_string(&server.kubeconfig).unwrap();
-        let (_, rest) = text.split_once("https://").unwrap();
+        let (_, rest) = text.split_once("://").unwrap();
         let upstream: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,0 +1,296 @@
+//! From a request to an answer.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use serde_json::Value;
+
+use super::delete::{self, DeleteOptions};
+use super::kind::{Kind, Origin, Status};
+use super::refusal::Refusal;
+use super::request::{self, BODY_LIMIT, Query, Target, WriteOptions};
+use super::selector::Selector;
+use super::store::Key;
+use super::watch::{self, Watched};
+use super::write::{self, Part, PatchForm, Write};
+use super::{ApiServer, admit, discovery, openapi, protobuf, read, view};
+
+/// Parts of objects that real clusters have and this one has not.
+const ABSENT: [&str; 7] = ["scale", "token", "finalize", "approval", "eviction", "log", "exec"];
+
+/// Answers a request that came over the network.
+pub async fn over_network(State(server): State<ApiServer>, request: Request) -> Response<Body> {
+    if let Some(token) = &server.0.token
+        && !["/healthz", "/readyz", "/livez"].contains(&request.uri().path())
+    {
+        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if !given.and_then(|given| given.strip_prefix("Bearer ")).is_some_and(|given| same(given, token)) {
+            return Refusal::unauthorized().response();
+        }
+    }
+    in_process(State(server), request).await
+}
+
+/// Compares in a time that does not depend on where the texts differ.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+/// Answers any request.
+pub async fn in_process(State(server): State<ApiServer>, request: Request) -> Response<Body> {
+    match answer(&server, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.response(),
+    }
+}
+
+async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if let Some(fixed) = fixed(server, &parts) {
+        return fixed;
+    }
+    let Some(target) = Target::parse(path) else { return Ok(nothing_here()) };
+    let kinds = server.kinds();
+    let Some(kind) = kinds.find(&target.group, &target.version, &target.plural) else {
+        return if target.group.is_empty() && target.version == "v1" { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
+    };
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let part = part(&kind, &target)?;
+    if target.namespace.is_some() && !kind.is_namespaced() {
+        return Err(Refusal::no_resource());
+    }
+    let in_no_namespace = kind.is_namespaced() && target.namespace.is_none();
+    match (parts.method.clone(), target.name.is_some()) {
+        (Method::GET | Method::HEAD, _) => get(server, kind, &target, &query, &parts).await,
+        (_, true) if in_no_namespace => Err(Refusal::method_not_allowed()),
+        (Method::POST, false) => {
+            let body = read_body(body).await?;
+            let mut write = writing(server, kind, &target, part, &query, &parts, "CreateOptions")?;
+            let object = decoded(&mut write, &body, &parts)?;
+            let written = write.create(object).await?;
+            answered(&write, &written, &parts)
+        }
+        (Method::PUT, true) => {
+            let body = read_body(body).await?;
+            let mut write = writing(server, kind, &target, part, &query, &parts, "UpdateOptions")?;
+            let object = decoded(&mut write, &body, &parts)?;
+            let written = write.update(object).await?;
+            answered(&write, &written, &parts)
+        }
+        (Method::PUT, false) => Err(Refusal::bad_request("name must be provided")),
+        (Method::PATCH, true) => {
+            let body = read_body(body).await?;
+            let form = patch_form(&kind, &parts)?;
+            let mut write = writing(server, kind, &target, part, &query, &parts, "PatchOptions")?;
+            check_patch(&write.options, form)?;
+            let change = write::read_patch(&body, form)?;
+            if form != PatchForm::Json {
+                let duplicates = request::duplicates(&body);
+                write.unknown(duplicates)?;
+            }
+            let written = write.patch(form, change).await?;
+            answered(&write, &written, &parts)
+        }
+        (Method::DELETE, named) if part == Part::Main => {
+            let body = read_body(body).await?;
+            let options = delete_options(&body, &query, &parts)?;
+            let answer = if named {
+                let key = key(&kind, &target);
+                delete::delete(server, &kind, &key, &options).await?
+            } else {
+                let selector = selector(&kind, &query)?;
+                delete::delete_all(server, &kind, target.namespace.as_deref(), &selector, &options).await?
+            };
+            Ok(json(StatusCode::OK, answer.to_string().into()))
+        }
+        _ => Err(Refusal::method_not_allowed()),
+    }
+}
+
+/// What is not about objects: discovery, descriptions, health.
+fn fixed(server: &ApiServer, parts: &Parts) -> Option<Result<Response<Body>, Refusal>> {
+    let path = parts.uri.path();
+    if ["/healthz", "/readyz", "/livez"].contains(&path) {
+        return Some(Ok(text(StatusCode::OK, "ok")));
+    }
+    let kinds = server.kinds();
+    let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let known = discovery::answer(path, accept, kinds.all()).or_else(|| openapi::answer(path, accept, kinds.all()));
+    let (content_type, value) = known?;
+    if parts.method != Method::GET && parts.method != Method::HEAD {
+        return Some(Err(Refusal::method_not_allowed()));
+    }
+    let mut response = json(StatusCode::OK, value.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Some(Ok(response))
+}
+
+async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: &Query, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    let shape = request::shape(&parts.headers)?;
+    if target.name.is_some() && kind.is_namespaced() && target.namespace.is_none() {
+        return Err(Refusal::no_resource());
+    }
+    if let Some(name) = target.name.as_deref().filter(|_| !query.is_set("watch")) {
+        let key = Key { resource: kind.resource(), namespace: target.namespace.clone().unwrap_or_default(), name: name.into() };
+        return Ok(json(StatusCode::OK, read::get(server.store(), &kind, &key, shape)?.into()));
+    }
+    let mut selector = selector(&kind, query)?;
+    if let Some(name) = &target.name {
+        selector = Selector::parse("", &format!("metadata.name={name}"), &[]).map_err(Refusal::bad_request)?;
+    }
+    if query.is_set("watch") {
+        let watched = Watched { kind, namespace: target.namespace.clone(), selector, shape };
+        return watch::watch(server.store(), watched, query, server.0.stop.clone()).await;
+    }
+    let list = read::list(server.store(), &kind, target.namespace.as_deref(), &selector, query, shape)?;
+    Ok(json(StatusCode::OK, list))
+}
+
+fn selector(kind: &Kind, query: &Query) -> Result<Selector, Refusal> {
+    Selector::parse(query.text("labelSelector"), query.text("fieldSelector"), admit::selectable(kind)).map_err(Refusal::bad_request)
+}
+
+fn key(kind: &Kind, target: &Target) -> Key {
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    Key { resource: kind.resource(), namespace: text(&target.namespace), name: text(&target.name) }
+}
+
+fn part(kind: &Kind, target: &Target) -> Result<Part, Refusal> {
+    match target.subresource.as_deref() {
+        None => Ok(Part::Main),
+        Some("status") if kind.status == Status::Subresource => Ok(Part::Status),
+        Some(absent) if ABSENT.contains(&absent) => Err(Refusal::not_implemented(&format!("{}/{absent}", kind.plural))),
+        Some(_) => Err(Refusal::no_resource()),
+    }
+}
+
+fn writing<'a>(
+    server: &'a ApiServer,
+    kind: Arc<Kind>,
+    target: &'a Target,
+    part: Part,
+    query: &Query,
+    parts: &Parts,
+    options: &str,
+) -> Result<Write<'a>, Refusal> {
+    let options = WriteOptions::parse(query, &parts.headers, options)?;
+    Ok(Write { server, kind, target, part, options, warnings: Vec::new() })
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+    match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Ok(body) => Ok(body),
+        Err(error) if is_too_long(&error) => Err(Refusal::too_large(BODY_LIMIT)),
+        Err(error) => Err(Refusal::bad_request(format!("the body ended early: {error}"))),
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
+}
+
+/// The object in a body.
+fn decoded(write: &mut Write<'_>, body: &[u8], parts: &Parts) -> Result<Value, Refusal> {
+    let media = request::media_type(&parts.headers);
+    let kind = &write.kind;
+    if media == request::PROTOBUF && kind.origin == Origin::BuiltIn {
+        return protobuf::decode(body).map_err(|error| match error {
+            protobuf::DecodeError::Kind { .. } => Refusal::media_type("application/json, application/yaml"),
+            error => Refusal::bad_request(format!("the object provided is unrecognized (must be of type {}): {error}", kind.kind)),
+        });
+    }
+    if !["application/json", "application/yaml", ""].contains(&media) {
+        return Err(Refusal::media_type("application/json, application/yaml, application/vnd.kubernetes.protobuf"));
+    }
+    let unrecognized = |why: &str| {
+        let start = String::from_utf8_lossy(&body[..body.len().min(24)]).into_owned();
+        let shown = if body.len() > 24 { format!("{start} ...") } else { start };
+        let why = format!("the object provided is unrecognized (must be of type {}): {why} ({shown})", kind.kind);
+        Refusal::bad_request(why)
+    };
+    let value = request::value(body, media).map_err(|why| unrecognized(&format!("couldn't get version/kind; json parse error: {why}")))?;
+    if !value.is_object() {
+        return Err(unrecognized("couldn't get version/kind; json parse error: it is not an object"));
+    }
+    if kind.origin == Origin::Custom && !value["kind"].is_string() {
+        let text = String::from_utf8_lossy(body);
+        return Err(unrecognized(&format!("Object 'Kind' is missing in '{text}'")));
+    }
+    let duplicates = request::duplicates(body);
+    write.unknown(duplicates)?;
+    Ok(value)
+}
+
+fn patch_form(kind: &Kind, parts: &Parts) -> Result<PatchForm, Refusal> {
+    let built_in = kind.origin == Origin::BuiltIn;
+    match request::media_type(&parts.headers) {
+        "application/merge-patch+json" => Ok(PatchForm::Merge),
+        "application/json-patch+json" => Ok(PatchForm::Json),
+        "application/strategic-merge-patch+json" if built_in => Ok(PatchForm::Strategic),
+        "application/apply-patch+yaml" => Ok(PatchForm::Apply),
+        _ if built_in => Err(Refusal::media_type(
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
+        )),
+        _ => Err(Refusal::media_type("application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml")),
+    }
+}
+
+fn check_patch(options: &WriteOptions, form: PatchForm) -> Result<(), Refusal> {
+    match form {
+        PatchForm::Apply if !options.named => {
+            Err(Refusal::options("PatchOptions", "FieldValueRequired", "fieldManager", "Required value: is required for apply patch"))
+        }
+        PatchForm::Apply => Ok(()),
+        _ if options.force.is_some() => {
+            Err(Refusal::options("PatchOptions", "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn delete_options(body: &[u8], query: &Query, parts: &Parts) -> Result<DeleteOptions, Refusal> {
+    let dry_run = WriteOptions::parse(query, &parts.headers, "DeleteOptions")?.dry_run;
+    let body = match request::media_type(&parts.headers) {
+        _ if body.is_empty() => Value::Null,
+        request::PROTOBUF => protobuf::decode(body).map_err(|error| Refusal::bad_request(error.to_string()))?,
+        media => request::value(body, media).map_err(|why| Refusal::bad_request(format!("DeleteOptions: {why}")))?,
+    };
+    DeleteOptions::parse(query, &body, dry_run)
+}
+
+fn answered(write: &Write<'_>, written: &write::Written, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+    let shape = request::shape(&parts.headers)?;
+    let object = view::shaped(&write.kind, written.object.clone(), shape, true);
+    let mut response = json(status, object.to_string().into());
+    let deprecated = write.kind.deprecation.iter();
+    for warning in write.warnings.iter().chain(deprecated) {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    Ok(response)
+}
+
+fn json(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn nothing_here() -> Response<Body> {
+    text(StatusCode::NOT_FOUND, "404 page not found\n")
+}

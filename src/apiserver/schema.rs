@@ -1,0 +1,314 @@
+//! What an API server does with the schema of a kind: it removes what the schema does not know, fills in defaults, and tells what is wrong.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
+use regex::Regex;
+use serde_json::Value;
+
+mod defaults;
+mod formats;
+mod lists;
+pub mod metadata;
+mod patterns;
+mod prune;
+mod rules;
+mod structure;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use rules::Expression;
+
+/// How deep an object may be nested.
+const MAX_DEPTH: usize = 100;
+
+/// One problem of one field, as in `details.causes` of a Status.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cause {
+    /// The kind of problem, such as `FieldValueInvalid`.
+    pub reason: &'static str,
+    /// What is wrong, without the name of the field.
+    pub message: String,
+    /// The path of the field, such as `spec.url`; `<nil>` for the object itself.
+    pub field: String,
+}
+
+impl Cause {
+    /// A value that is wrong. Clients see the value.
+    pub fn invalid(field: &str, value: &Value, detail: &str) -> Self {
+        Self::with_value("FieldValueInvalid", "Invalid value", field, value, detail)
+    }
+
+    /// A value that is missing. The detail may be empty.
+    pub fn required(field: &str, detail: &str) -> Self {
+        Self::plain("FieldValueRequired", "Required value", field, detail)
+    }
+
+    /// A value that may not be given here.
+    pub fn forbidden(field: &str, detail: &str) -> Self {
+        Self::plain("FieldValueForbidden", "Forbidden", field, detail)
+    }
+
+    /// A value outside of a fixed set.
+    pub fn not_supported(field: &str, value: &Value, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|value| quoted(value)).collect();
+        Self::with_value(
+            "FieldValueNotSupported",
+            "Unsupported value",
+            field,
+            value,
+            &format!("supported values: {}", supported.join(", ")),
+        )
+    }
+
+    /// A value that is there already.
+    pub fn duplicate(field: &str, value: &Value) -> Self {
+        Self::with_value("FieldValueDuplicate", "Duplicate value", field, value, "")
+    }
+
+    /// A text of more than `max` bytes.
+    pub fn too_long(field: &str, max: i64) -> Self {
+        let unit = if max == 1 { "byte" } else { "bytes" };
+        Self::plain("FieldValueTooLong", "Too long", field, &format!("may not be more than {max} {unit}"))
+    }
+
+    /// A list or map of more than `max` items.
+    fn too_many(field: &str, actual: usize, max: i64) -> Self {
+        let unit = if max == 1 { "item" } else { "items" };
+        Self::plain("FieldValueTooMany", &format!("Too many: {actual}"), field, &format!("must have at most {max} {unit}"))
+    }
+
+    /// A value of another type than the schema says.
+    fn wrong_type(field: &str, value: &Value, detail: &str) -> Self {
+        Self::with_value("FieldValueTypeInvalid", "Invalid value", field, value, detail)
+    }
+
+    fn with_value(reason: &'static str, title: &str, field: &str, value: &Value, detail: &str) -> Self {
+        Self::plain(reason, &format!("{title}: {}", shown(value)), field, detail)
+    }
+
+    fn plain(reason: &'static str, title: &str, field: &str, detail: &str) -> Self {
+        let message = if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") };
+        Self { reason, message, field: if field.is_empty() { "<nil>".to_owned() } else { field.to_owned() } }
+    }
+}
+
+/// What objects of one version of a kind look like.
+#[derive(Debug)]
+pub struct Schema {
+    props: JSONSchemaProps,
+    /// The compiled patterns, by their text.
+    patterns: HashMap<String, Regex>,
+    /// The compiled rules and message expressions, by their text.
+    expressions: HashMap<String, Expression>,
+}
+
+impl Schema {
+    /// Compiles patterns and rules.
+    ///
+    /// # Errors
+    /// What a definition of a custom resource with this schema is refused for. The fields begin with `spec.validation.openAPIV3Schema`, as for
+    /// definitions of one version.
+    pub fn new(props: JSONSchemaProps) -> Result<Self, Vec<Cause>> {
+        let mut schema = Self { props, patterns: HashMap::new(), expressions: HashMap::new() };
+        let causes = structure::compile(&schema.props, &mut schema.patterns, &mut schema.expressions);
+        if !causes.is_empty() {
+            return Err(causes);
+        }
+        let causes = defaults::wrong(&schema);
+        if causes.is_empty() { Ok(schema) } else { Err(causes) }
+    }
+
+    /// Takes every object.
+    pub fn any() -> Self {
+        let props = JSONSchemaProps {
+            type_: Some("object".to_owned()),
+            x_kubernetes_preserve_unknown_fields: Some(true),
+            ..JSONSchemaProps::default()
+        };
+        Self { props, patterns: HashMap::new(), expressions: HashMap::new() }
+    }
+
+    /// The schema as it was given.
+    pub fn props(&self) -> &JSONSchemaProps {
+        &self.props
+    }
+
+    /// Removes what the schema does not know and answers the paths, such as `spec.list[0].bar`. The type and the metadata of objects and of
+    /// embedded ones are always known, besides fields inside metadata that do not exist.
+    pub fn prune(&self, object: &mut Value) -> Vec<String> {
+        prune::prune(&self.props, object)
+    }
+
+    /// Fills in defaults. A null where none is allowed counts as missing.
+    pub fn default(&self, object: &mut Value) {
+        defaults::remove_nulls(&self.props, object);
+        defaults::fill(&self.props, object);
+    }
+
+    /// What is wrong with an object, besides its metadata. With `old`, rules about changes are checked as well, and what was wrong before and did
+    /// not change is not told again.
+    pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+        if deeper_than(object, MAX_DEPTH) {
+            return vec![Cause::invalid("", &Value::Null, &format!("must not be nested deeper than {MAX_DEPTH} levels"))];
+        }
+        let causes = values::check(self, &self.props, object, old);
+        self.beyond_values(object, old, causes)
+    }
+
+    /// Like `validate`, for a write to the status alone: the server looks at the status only and names fields in its messages from there.
+    pub fn validate_status(&self, object: &Value, old: &Value) -> Vec<Cause> {
+        if deeper_than(object, MAX_DEPTH) {
+            return self.validate(object, Some(old));
+        }
+        let status = self.props.properties.as_ref().and_then(|known| known.get("status"));
+        let mut causes = match (status, object.get("status")) {
+            (Some(props), Some(status)) => values::check(self, props, status, old.get("status")),
+            _ => Vec::new(),
+        };
+        for cause in &mut causes {
+            // A problem of the status itself has no path yet; those without any field (Go says nil) are told of the status as well.
+            cause.field = if cause.field == "<nil>" { "status".to_owned() } else { format!("status.{}", cause.field) };
+        }
+        self.beyond_values(object, Some(old), causes)
+    }
+
+    fn beyond_values(&self, object: &Value, old: Option<&Value>, mut causes: Vec<Cause>) -> Vec<Cause> {
+        lists::check_embedded(&self.props, object, "", &mut causes);
+        let mut wrong = Vec::new();
+        lists::check(&self.props, object, "", &mut wrong);
+        if let Some(old) = old
+            && !wrong.is_empty()
+        {
+            let mut before = Vec::new();
+            lists::check(&self.props, old, "", &mut before);
+            if !before.is_empty() {
+                wrong.clear();
+            }
+        }
+        causes.append(&mut wrong);
+        if self.expressions.is_empty() {
+            return causes;
+        }
+        let blocking = ["FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid"];
+        if causes.iter().any(|cause| blocking.contains(&cause.reason)) {
+            let detail =
+                "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            causes.push(Cause::invalid("", &Value::Null, detail));
+        } else {
+            causes.extend(rules::check(self, object, old));
+        }
+        causes
+    }
+}
+
+/// The message of a Status for `causes`: `GitRepository.source.toolkit.fluxcd.io "x" is invalid: spec.url: Required value`.
+pub fn told(causes: &[Cause], kind_and_group: &str, name: &str) -> String {
+    let mut seen = HashSet::new();
+    let lines: Vec<String> =
+        causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).filter(|line| seen.insert(line.clone())).collect();
+    let head = format!("{kind_and_group} {} is invalid", quoted(name));
+    match lines.as_slice() {
+        [] => head,
+        [one] => format!("{head}: {one}"),
+        several => format!("{head}: [{}]", several.join(", ")),
+    }
+}
+
+/// Whether `value` is nested deeper than `levels`. Looks no further than that.
+fn deeper_than(value: &Value, levels: usize) -> bool {
+    let inner = |value: &Value| levels == 0 || deeper_than(value, levels - 1);
+    match value {
+        Value::Object(fields) => fields.values().any(inner),
+        Value::Array(items) => items.iter().any(inner),
+        _ => false,
+    }
+}
+
+/// The schema of a field: that of its name, or that of additional fields.
+fn field_props<'a>(props: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchemaProps> {
+    props.properties.as_ref().and_then(|known| known.get(name)).or_else(|| additional_props(props))
+}
+
+fn additional_props(props: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
+    match &props.additional_properties {
+        Some(JSONSchemaPropsOrBool::Schema(props)) => Some(props),
+        _ => None,
+    }
+}
+
+fn item_props(props: &JSONSchemaProps) -> Option<&JSONSchemaProps> {
+    match &props.items {
+        Some(JSONSchemaPropsOrArray::Schema(props)) => Some(props),
+        _ => None,
+    }
+}
+
+fn yes(flag: Option<bool>) -> bool {
+    flag == Some(true)
+}
+
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The item of the old list that `item` has taken the place of: the one with the same keys, in lists that have keys.
+fn old_item<'a>(props: &JSONSchemaProps, old: Option<&'a Value>, item: &Value) -> Option<&'a Value> {
+    let keys = props.x_kubernetes_list_map_keys.as_ref().filter(|_| props.x_kubernetes_list_type.as_deref() == Some("map"))?;
+    old?.as_array()?.iter().find(|old| keys.iter().all(|key| old.get(key) == item.get(key)))
+}
+
+/// A value as messages show it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        Value::Number(number) => number.as_i64().map_or_else(|| float(number.as_f64().unwrap_or_default()), |number| number.to_string()),
+        Value::Bool(flag) => flag.to_string(),
+        other => html_safe(&other.to_string()),
+    }
+}
+
+/// JSON as Go writes it: what means something in HTML is escaped.
+fn html_safe(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// A number as Go prints it: with an exponent when it is very large or very small.
+fn float(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-4..1e21).contains(&size) {
+        return number.to_string();
+    }
+    let text = format!("{number:e}");
+    let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A text in quotes, as Go prints it.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for char in text.chars() {
+        match char {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\u{c}' => quoted.push_str("\\f"),
+            char if u32::from(char) < 0x80 && char.is_control() => _ = write!(quoted, "\\x{:02x}", u32::from(char)),
+            char if char.is_control() || (char.is_whitespace() && char != ' ') || char == '\u{feff}' => {
+                _ = write!(quoted, "\\u{:04x}", u32::from(char));
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,87 @@
+//! Output to be read: aligned, coloured only on a terminal.
+#![expect(clippy::print_stdout, reason = "this is what the demo is for")]
+
+use std::cell::Cell;
+use std::io::{IsTerminal as _, stdout};
+use std::time::Duration;
+
+use headwater_api::GitRepository;
+use headwater_api::condition::Status;
+
+/// The terminal, or whatever stands in for it.
+pub struct Screen {
+    coloured: bool,
+    steps: Cell<usize>,
+}
+
+/// How a text stands out on a terminal.
+#[derive(Clone, Copy)]
+enum Ink {
+    Bold,
+    Faint,
+    Green,
+    Red,
+}
+
+impl Screen {
+    /// Standard output; without colours where it is no terminal, or where `NO_COLOR` is set.
+    pub fn new() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { coloured: stdout().is_terminal() && !refused, steps: Cell::new(0) }
+    }
+
+    /// The first line.
+    pub fn title(&self, text: &str) {
+        println!("{}", self.ink(Ink::Bold, text));
+    }
+
+    /// The next step begins.
+    pub fn step(&self, text: &str) {
+        self.steps.set(self.steps.get() + 1);
+        println!("\n{}", self.ink(Ink::Bold, &format!("{}. {text}", self.steps.get())));
+    }
+
+    /// Something that is known now.
+    pub fn fact(&self, name: &str, text: &str) {
+        println!("   {} {text}", self.ink(Ink::Faint, &format!("{name:<9}")));
+    }
+
+    /// What is going on.
+    pub fn progress(&self, text: &str) {
+        println!("   {}", self.ink(Ink::Faint, &format!("… {text}")));
+    }
+
+    /// Something to type.
+    pub fn command(&self, text: &str) {
+        println!("   {} {text}", self.ink(Ink::Faint, "$"));
+    }
+
+    /// A table of what the object says of itself.
+    pub fn conditions(&self, object: &GitRepository) {
+        let conditions = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
+        println!("   {}", self.ink(Ink::Faint, &format!("{:<18} {:<7} {:<10} MESSAGE", "CONDITION", "STATUS", "REASON")));
+        for condition in conditions {
+            let ink = if condition.status == Status::True { Ink::Green } else { Ink::Red };
+            let status = self.ink(ink, &format!("{:<7}", condition.status.to_string()));
+            println!("   {:<18} {status} {:<10} {}", condition.type_, condition.reason, condition.message);
+        }
+    }
+
+    fn ink(&self, ink: Ink, text: &str) -> String {
+        if !self.coloured {
+            return text.to_owned();
+        }
+        let code = match ink {
+            Ink::Bold => 1,
+            Ink::Faint => 2,
+            Ink::Green => 32,
+            Ink::Red => 31,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// A duration for people.
+pub fn time(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) { format!("{} ms", duration.as_millis()) } else { format!("{:.1} s", duration.as_secs_f64()) }
+}

@@ -1,0 +1,109 @@
+//! Wiring without a cluster: the API server, the controller and the manifests in one process.
+
+mod access;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::tasks::{self, Tasks};
+use super::{Stopped, open, reconcile};
+use crate::apiserver::{ApiServer, Place};
+use crate::fetch::git;
+use crate::manifests;
+use crate::serve;
+use crate::settings::Standalone;
+use crate::telemetry::Metrics;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+/// Runs everything until a signal stops it, or until a task that must not end does.
+pub async fn standalone(settings: Standalone) -> Result<(), Stopped> {
+    let stop = CancellationToken::new();
+    let mut running = Running::start(&settings, stop.clone()).await?;
+    running.tasks.spawn("signals", tasks::signals(stop)?);
+    info!(kubeconfig = %running.kubeconfig.display(), api = %running.url, "ready; try: kubectl --kubeconfig {} get gitrepositories -A", running.kubeconfig.display());
+    running.ended().await
+}
+
+/// Everything that `standalone` starts.
+pub struct Running {
+    /// Talks to the API server, in process.
+    pub client: Client,
+    /// Where kubectl finds it.
+    pub kubeconfig: PathBuf,
+    /// The address of the API.
+    pub url: String,
+    tasks: Tasks,
+}
+
+impl Running {
+    /// Starts it all; what it started is stopped by `stop`.
+    pub async fn start(settings: &Standalone, stop: CancellationToken) -> Result<Self, Stopped> {
+        // Two libraries bring a provider each; the first to be installed counts, and a second call changes nothing.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        let controller = settings.controller();
+        check_folder(&settings.manifests)?;
+        std::fs::create_dir_all(&settings.data)
+            .map_err(|error| format!("cannot create {}: {error}; choose another folder with --data", settings.data.display()))?;
+        let mut tasks = Tasks::new(stop.clone());
+
+        let listener = serve::bind(&settings.listen).await?;
+        let address = listener.local_addr()?;
+        let access = access::prepare(&settings.data, address)?;
+        let server = ApiServer::open(Place::Folder(settings.data.join("api")), access.token.clone(), stop.clone()).await?;
+        tasks.spawn("garbage collector", server.clone().collect());
+        match access.tls {
+            None => tasks.spawn("API server", serve::serve(listener, server.router(), stop.clone())),
+            Some(tls) => tasks.spawn("API server", serve::serve_tls(listener, server.router(), tls, stop.clone())),
+        }
+        let client = server.client();
+        define(&client).await?;
+
+        let storage = open(&controller.storage)?;
+        let metrics = Arc::new(Metrics::new());
+        let readiness = super::observe(&controller, &metrics, &mut tasks).await?;
+        reconcile(&controller, client.clone(), storage, metrics, git::LocalRepositories::Allowed, &mut tasks).await?;
+        readiness.ready();
+        tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop, |_| {}));
+        Ok(Self { client, kubeconfig: access.kubeconfig, url: access.url, tasks })
+    }
+
+    /// Waits for the end, and says whether it was a good one.
+    pub async fn ended(mut self) -> Result<(), Stopped> {
+        self.tasks.any_ended().await;
+        self.tasks.finish().await
+    }
+}
+
+fn check_folder(folder: &Path) -> Result<(), Stopped> {
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(format!("--manifests {}: it is not a folder", folder.display()).into()),
+        Err(error) => Err(format!("--manifests {}: {error}", folder.display()).into()),
+    }
+}
+
+/// Defines the kinds that are reconciled. Here, and only here, a repository may be a folder of this machine.
+async fn define(client: &Client) -> Result<(), Stopped> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    for definition in headwater_api::crd::all() {
+        let name = definition.name_any();
+        let mut definition = serde_json::to_value(definition)?;
+        let url = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/url/pattern");
+        if let Some(pattern) = url.filter(|_| name.starts_with("gitrepositories.")) {
+            *pattern = "^(http|https|ssh|file)://.*$".into();
+        }
+        api.patch(&name, &PatchParams::apply("headwater").force(), &Patch::Apply(&definition)).await?;
+    }
+    Ok(())
+}
+
+/// Whether an address is reachable from this machine alone.
+fn is_local(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+}
