@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
-use kube::{Client, ResourceExt as _};
 use serde_json::json;
 
 const OBJECTS: usize = 10_000;
@@ -101,7 +101,7 @@ async fn watched(api: &Api<ConfigMap>) -> Result<usize, Box<dyn Error>> {
         let patch = json!({"data": {"turn": number.to_string()}});
         api.patch(&format!("o{number:05}"), &PatchParams::default(), &Patch::Merge(&patch)).await
     });
-    updates.buffer_unordered(AT_ONCE).try_for_each(|object| futures::future::ready(Ok(drop(object.name_any())))).await?;
+    updates.buffer_unordered(AT_ONCE).try_for_each(|_| futures::future::ready(Ok(()))).await?;
     let mut seen = 0;
     for watcher in watchers {
         seen += watcher.await??;

@@ -28,7 +28,7 @@ mod view;
 mod watch;
 mod write;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::Router;
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ pub struct ApiServer(Arc<Inner>);
 struct Inner {
     store: Store,
     kinds: RwLock<Arc<Kinds>>,
+    reloading: Mutex<()>,
     token: Option<String>,
     stop: CancellationToken,
 }
@@ -73,7 +74,7 @@ impl ApiServer {
     /// See [`StartError`].
     pub async fn open(place: Place, token: Option<String>, stop: CancellationToken) -> Result<Self, StartError> {
         let store = Store::open(place)?;
-        let server = Self(Arc::new(Inner { store, kinds: RwLock::default(), token, stop }));
+        let server = Self(Arc::new(Inner { store, kinds: RwLock::default(), reloading: Mutex::default(), token, stop }));
         server.reload();
         for name in NAMESPACES {
             let key = Key { resource: "namespaces".into(), namespace: String::new(), name: name.into() };
@@ -124,6 +125,8 @@ impl ApiServer {
 
     /// Reads the definitions again.
     fn reload(&self) {
+        // Who read earlier must not have the last word.
+        let _one_at_a_time = self.0.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kinds = builtin::kinds();
         let definitions = self.store().list(DEFINITIONS, None, Range::default()).map(|page| page.items).unwrap_or_default();
         for definition in definitions.iter().filter_map(|stored| view::parsed(stored).ok()) {

@@ -148,9 +148,7 @@ fn context(
 /// An empty folder for fetches below the system's temporary one. It is named after the storage, so that what a killed process
 /// left there is found and removed.
 fn scratch(storage: &Path) -> Result<PathBuf, Stopped> {
-    let storage = storage.canonicalize()?;
-    let digest = headwater_storage::Algorithm::Sha256.digest(storage.as_os_str().as_encoded_bytes());
-    let folder = std::env::temp_dir().join(format!("headwater-{:.12}", digest.hex()));
+    let folder = scratch_path(storage)?;
     let told = |what: &str, error: std::io::Error| format!("cannot {what} {}: {error}; set TMPDIR to a writable folder", folder.display());
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(told("clear", error).into()),
@@ -158,6 +156,13 @@ fn scratch(storage: &Path) -> Result<PathBuf, Stopped> {
     }
     DirBuilder::new().mode(0o700).recursive(true).create(&folder).map_err(|error| told("create", error))?;
     Ok(folder)
+}
+
+/// Where that folder is; the storage must be there.
+fn scratch_path(storage: &Path) -> std::io::Result<PathBuf> {
+    let storage = storage.canonicalize()?;
+    let digest = headwater_storage::Algorithm::Sha256.digest(storage.as_os_str().as_encoded_bytes());
+    Ok(std::env::temp_dir().join(format!("headwater-{:.12}", digest.hex())))
 }
 
 fn limits(settings: &settings::Limits) -> git::Limits {

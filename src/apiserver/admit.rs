@@ -51,7 +51,8 @@ pub fn namespace_takes_content(server: &ApiServer, kind: &Kind, object: &Value) 
     let Some(found) = found else { return Err(server.no_namespace(namespace)) };
     if super::view::parsed(&found)?["metadata"]["deletionTimestamp"].is_string() {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        return Err(Refusal::forbidden(kind, name, &why));
+        let cause = format!("namespace {namespace} is being terminated");
+        return Err(Refusal::forbidden(kind, name, &why).because("NamespaceTerminating", "metadata.namespace", &cause));
     }
     Ok(())
 }
@@ -73,6 +74,11 @@ pub fn complete(kind: &Kind, object: &mut Value, old: &Value) {
                 }
             }
         }
+        "events" if object["eventTime"].is_null() => {
+            if let Some(fields) = object.as_object_mut() {
+                fields.remove("eventTime");
+            }
+        }
         DEFINITIONS => custom::complete(object),
         _ => {}
     }
@@ -90,10 +96,28 @@ pub fn establish(kind: &Kind, object: &mut Value, old: &Value) {
     }
 }
 
+/// Writes what objects of a kind always show, even where it is nothing.
+pub fn fill(kind: &Kind, object: &mut Value) {
+    if let Some(fields) = object.as_object_mut().filter(|_| kind.resource() == "events") {
+        fields.entry("eventTime").or_insert(Value::Null);
+        for field in ["reportingComponent", "reportingInstance"] {
+            fields.entry(field).or_insert_with(|| "".into());
+        }
+    }
+}
+
 /// What is wrong with an object of a built-in kind that has the right shape.
 pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let mut wrong = |field: String, message: String| causes.push(Cause { reason: "FieldValueInvalid", message, field });
+    let mut wrong = |field: String, message: String| {
+        let reason = match message.split([' ', ':']).next() {
+            Some("Forbidden") => "FieldValueForbidden",
+            Some("Required") => "FieldValueRequired",
+            Some("Too") => "FieldValueTooLong",
+            _ => "FieldValueInvalid",
+        };
+        causes.push(Cause { reason, message, field });
+    };
     match kind.resource().as_str() {
         "secrets" => {
             data(new, &["data"], &mut wrong);
@@ -105,11 +129,24 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
                     wrong(format!("data[{key}]"), "Invalid value: \"<omitted>\": must be base64".into());
                 }
             }
+            keys_of_type(new, &mut wrong);
             immutable(new, old, &["data"], &mut wrong);
         }
         "configmaps" => {
             data(new, &["data", "binaryData"], &mut wrong);
+            for key in new["data"].as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| new["binaryData"][*key].is_string()) {
+                wrong(format!("data[{key}]"), format!("Invalid value: {key:?}: duplicate of key present in binaryData"));
+            }
             immutable(new, old, &["data", "binaryData"], &mut wrong);
+        }
+        "leases.coordination.k8s.io" => {
+            for (field, least, rule) in
+                [("leaseDurationSeconds", 1, "must be greater than 0"), ("leaseTransitions", 0, "must be greater than or equal to 0")]
+            {
+                if let Some(number) = new["spec"][field].as_i64().filter(|number| *number < least) {
+                    wrong(format!("spec.{field}"), format!("Invalid value: {number}: {rule}"));
+                }
+            }
         }
         "events" => {
             let (own, about) = (&new["metadata"]["namespace"], &new["involvedObject"]["namespace"]);
@@ -146,6 +183,24 @@ fn data(new: &Value, fields: &[&str], wrong: &mut impl FnMut(String, String)) {
     }
     if size > DATA_LIMIT * if fields.len() == 1 { 4 } else { 3 } / 3 {
         wrong(fields[0].into(), format!("Too long: may not be more than {DATA_LIMIT} bytes"));
+    }
+}
+
+/// What a Secret of a type has to hold.
+fn keys_of_type(new: &Value, wrong: &mut impl FnMut(String, String)) {
+    let (keys, all): (&[&str], bool) = match new["type"].as_str().unwrap_or_default() {
+        "kubernetes.io/tls" => (&["tls.crt", "tls.key"], true),
+        "kubernetes.io/basic-auth" => (&["username", "password"], false),
+        "kubernetes.io/ssh-auth" => (&["ssh-privatekey"], true),
+        "kubernetes.io/dockerconfigjson" => (&[".dockerconfigjson"], true),
+        "kubernetes.io/dockercfg" => (&[".dockercfg"], true),
+        _ => return,
+    };
+    let absent: Vec<_> = keys.iter().filter(|key| !new["data"][**key].is_string()).collect();
+    if all || absent.len() == keys.len() {
+        for key in absent {
+            wrong(format!("data[{key}]"), "Required value".into());
+        }
     }
 }
 

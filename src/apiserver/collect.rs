@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::admit::DEFINITIONS;
@@ -20,20 +20,26 @@ use super::{ApiServer, object, view};
 const EVENTS_LAST: chrono::Duration = chrono::Duration::hours(1);
 /// How often old events are looked for, and everything that may have been missed.
 const ROUNDS: Duration = Duration::from_mins(5);
+/// The wait after an error of the store.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Works until `stop` is cancelled.
 pub async fn run(server: ApiServer, stop: CancellationToken) {
     let mut collector = Collector { server, owned: HashMap::new() };
-    let mut rounds = tokio::time::interval(ROUNDS);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.is_cancelled() {
         let from = collector.server.store().version();
-        collector.scan().await;
+        if let Err(error) = collector.scan().await {
+            tracing::error!(%error, "the garbage collector cannot read the store");
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        collector.expire_events().await;
+        let next_round = Instant::now() + ROUNDS;
         let Ok(mut changes) = collector.server.store().watch("", None, from) else { continue };
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = rounds.tick() => collector.expire_events().await,
+                () = tokio::time::sleep_until(next_round) => break,
                 next = changes.next() => match next {
                     Ok(batch) => for change in batch {
                         collector.follow(&change).await;
@@ -42,13 +48,21 @@ pub async fn run(server: ApiServer, stop: CancellationToken) {
                     Err(StoreError::Compacted { .. }) => break,
                     Err(error) => {
                         tracing::error!(%error, "the garbage collector cannot read the store");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        tokio::time::sleep(PAUSE).await;
                         break;
                     }
                 },
             }
         }
     }
+}
+
+/// What an owner reference leads to.
+enum Owner {
+    There(Key, Value),
+    Absent,
+    /// Nobody can tell: a kind that is not served, or an object in no namespace with an owner in one.
+    Unknown,
 }
 
 struct Collector {
@@ -58,72 +72,98 @@ struct Collector {
 }
 
 impl Collector {
-    /// Looks at every object.
-    async fn scan(&mut self) {
+    /// Looks at every object: first who owns what, then what is to be done.
+    async fn scan(&mut self) -> Result<(), StoreError> {
         self.owned.clear();
         let kinds = self.server.kinds();
         let resources: HashSet<String> = kinds.all().iter().map(super::kind::Kind::resource).collect();
+        let mut found = Vec::new();
         for resource in resources {
-            let Ok(page) = self.server.store().list(&resource, None, Range::default()) else { continue };
-            for stored in page.items {
+            for stored in self.server.store().list(&resource, None, Range::default())?.items {
                 let Ok(object) = view::parsed(&stored) else { continue };
                 if is_of_interest(&object) {
                     let key = key(&resource, &object);
-                    self.see(&key, &object, false).await;
+                    self.note(&key, &object);
+                    found.push(key);
                 }
             }
         }
+        for key in found {
+            if let Some(object) = self.read(&key) {
+                self.act(&key, &object).await;
+            }
+        }
+        Ok(())
     }
 
     async fn follow(&mut self, change: &Change) {
         if let Some(new) = &change.new {
             if let Ok(object) = view::parsed(new) {
-                self.see(&change.key, &object, change.old.is_none()).await;
+                self.note(&change.key, &object);
+                self.act(&change.key, &object).await;
+            }
+            if change.old.is_none() {
+                self.came_too_late(&change.key).await;
             }
         } else if let Some(object) = change.old.as_ref().and_then(|old| view::parsed(old).ok()) {
             self.gone(&change.key, &object).await;
         }
     }
 
-    async fn see(&mut self, key: &Key, object: &Value, is_new: bool) {
-        let mut owners = 0;
+    /// Remembers who owns an object.
+    fn note(&mut self, key: &Key, object: &Value) {
         for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
-            owners += 1;
             let uid = owner["uid"].as_str().unwrap_or_default().to_owned();
             self.owned.entry(uid).or_default().insert(key.clone());
         }
-        if owners > 0 && is_new {
-            self.release(key).await;
+    }
+
+    async fn act(&mut self, key: &Key, object: &Value) {
+        if object["metadata"]["ownerReferences"].is_array() {
+            self.release(key, None).await;
         }
         if object["metadata"]["deletionTimestamp"].is_string() {
             self.deleting(key, object).await;
         }
     }
 
+    /// A new object whose namespace went, or is going, while it was being written.
+    async fn came_too_late(&self, key: &Key) {
+        if key.namespace.is_empty() {
+            return;
+        }
+        let namespace = namespace_of(key);
+        match self.server.store().get(&namespace) {
+            Ok(None) => self.delete(key).await,
+            Ok(Some(found)) if view::parsed(&found).is_ok_and(|found| found["metadata"]["deletionTimestamp"].is_string()) => {
+                self.empty_namespace(&namespace).await;
+            }
+            _ => {}
+        }
+    }
+
     /// An object whose deletion was asked for, and which is still there.
     async fn deleting(&mut self, key: &Key, object: &Value) {
-        let has =
-            |finalizer: &str| object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|name| name == finalizer));
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        if has(ORPHAN) {
+        if has(object, ORPHAN) {
             for owned in self.owned.remove(&uid).unwrap_or_default() {
                 self.change(&owned, |object| drop_owner(object, &uid)).await;
             }
             self.change(key, |object| object::remove_finalizer(object, ORPHAN)).await;
         }
-        if has(FOREGROUND) {
+        if has(object, FOREGROUND) {
             let owned = self.owned.get(&uid).cloned().unwrap_or_default();
             for owned in &owned {
-                self.delete(owned).await;
+                self.delete_before(owned, &uid).await;
             }
-            if self.still_there(&owned) == 0 {
+            if !owned.iter().any(|owned| self.blocks(owned, &uid)) {
                 self.change(key, |object| object::remove_finalizer(object, FOREGROUND)).await;
             }
         }
         if key.resource == "namespaces" {
             self.empty_namespace(key).await;
         }
-        if key.resource == DEFINITIONS && has(CLEANUP) {
+        if key.resource == DEFINITIONS && has(object, CLEANUP) {
             self.empty_definition(key, object).await;
         }
     }
@@ -131,7 +171,7 @@ impl Collector {
     async fn gone(&mut self, key: &Key, object: &Value) {
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
         for owned in self.owned.remove(uid).unwrap_or_default() {
-            self.release(&owned).await;
+            self.release(&owned, Some(uid)).await;
         }
         // Who waited for this one to go?
         for owner in object["metadata"]["ownerReferences"].as_array().into_iter().flatten() {
@@ -139,14 +179,14 @@ impl Collector {
             if let Some(owned) = self.owned.get_mut(uid) {
                 owned.remove(key);
             }
-            if let Some((owner, object)) = self.owner(key, owner)
+            if let Owner::There(owner, object) = self.owner(key, owner)
                 && object["metadata"]["deletionTimestamp"].is_string()
             {
                 Box::pin(self.deleting(&owner, &object)).await;
             }
         }
         if !key.namespace.is_empty() {
-            let namespace = Key { resource: "namespaces".into(), namespace: String::new(), name: key.namespace.clone() };
+            let namespace = namespace_of(key);
             if self.read(&namespace).is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string()) {
                 self.empty_namespace(&namespace).await;
             }
@@ -157,11 +197,12 @@ impl Collector {
         }
     }
 
-    /// Deletes an object none of whose owners is there; lets go of those that are not.
-    async fn release(&mut self, key: &Key) {
+    /// Deletes an object none of whose owners is there; lets go of those that are not. That `gone` is not is known.
+    async fn release(&self, key: &Key, gone: Option<&str>) {
         let Some(object) = self.read(key) else { return };
         let owners = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
-        let (there, absent): (Vec<_>, Vec<_>) = owners.into_iter().partition(|owner| self.owner(key, owner).is_some());
+        let is_absent = |owner: &Value| owner["uid"].as_str() == gone || matches!(self.owner(key, owner), Owner::Absent);
+        let (absent, there): (Vec<_>, Vec<_>) = owners.into_iter().partition(is_absent);
         if absent.is_empty() {
             return;
         }
@@ -175,14 +216,43 @@ impl Collector {
         }
     }
 
-    /// The object that an owner reference of `key` means, if it is there.
-    fn owner(&self, key: &Key, owner: &Value) -> Option<(Key, Value)> {
+    /// Deletes an object before its owner goes, unless another owner stays.
+    async fn delete_before(&self, key: &Key, uid: &str) {
+        let Some(object) = self.read(key) else { return };
+        let mut others = object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter(|owner| owner["uid"] != *uid);
+        let stays = others.any(|owner| match self.owner(key, owner) {
+            Owner::There(_, object) => !has(&object, FOREGROUND),
+            Owner::Absent => false,
+            Owner::Unknown => true,
+        });
+        if stays {
+            self.change(key, |object| drop_owner(object, uid)).await;
+        } else {
+            self.delete(key).await;
+        }
+    }
+
+    /// Whether an object is still there, and its owner is to stay as long.
+    fn blocks(&self, key: &Key, uid: &str) -> bool {
+        let object = self.read(key).unwrap_or_default();
+        let mut owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+        owners.any(|owner| owner["uid"] == *uid && owner["blockOwnerDeletion"] == true)
+    }
+
+    /// The object that an owner reference of `key` means.
+    fn owner(&self, key: &Key, owner: &Value) -> Owner {
         let text = |field: &str| owner[field].as_str().unwrap_or_default();
-        let kind = self.server.kinds().named(text("apiVersion"), text("kind"))?;
+        let Some(kind) = self.server.kinds().named(text("apiVersion"), text("kind")) else { return Owner::Unknown };
+        if kind.is_namespaced() && key.namespace.is_empty() {
+            return Owner::Unknown;
+        }
         let namespace = if kind.is_namespaced() { key.namespace.clone() } else { String::new() };
         let owner_key = Key { resource: kind.resource(), namespace, name: text("name").into() };
-        let object = self.read(&owner_key)?;
-        (object["metadata"]["uid"] == owner["uid"]).then_some((owner_key, object))
+        match self.server.store().get(&owner_key).map(|found| found.map(|stored| view::parsed(&stored))) {
+            Ok(Some(Ok(object))) if object["metadata"]["uid"] == owner["uid"] => Owner::There(owner_key, object),
+            Ok(Some(Ok(_)) | None) => Owner::Absent,
+            Ok(Some(Err(_))) | Err(_) => Owner::Unknown,
+        }
     }
 
     async fn empty_namespace(&self, namespace: &Key) {
@@ -226,10 +296,6 @@ impl Collector {
         }
     }
 
-    fn still_there(&self, keys: &HashSet<Key>) -> usize {
-        keys.iter().filter(|key| self.read(key).is_some()).count()
-    }
-
     fn read(&self, key: &Key) -> Option<Value> {
         self.server.store().get(key).ok().flatten().and_then(|stored: Stored| view::parsed(&stored).ok())
     }
@@ -257,6 +323,14 @@ impl Collector {
             }
         }
     }
+}
+
+fn has(object: &Value, finalizer: &str) -> bool {
+    object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|name| name == finalizer))
+}
+
+fn namespace_of(key: &Key) -> Key {
+    Key { resource: "namespaces".into(), namespace: String::new(), name: key.namespace.clone() }
 }
 
 fn is_of_interest(object: &Value) -> bool {

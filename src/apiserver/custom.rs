@@ -7,7 +7,6 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSche
 use serde_json::{Value, json};
 
 use super::{
-    discovery,
     kind::{Generation, Kind, Origin, Scope, Status},
     schema::{Cause, Schema},
 };
@@ -49,8 +48,7 @@ pub fn kinds(crd: &Value) -> Result<Vec<Kind>, Vec<Cause>> {
         if version["schema"]["openAPIV3Schema"].is_null() {
             continue;
         }
-        let at = check::place(spec, "schema", "validation", index);
-        match schema(&version["schema"]["openAPIV3Schema"], &format!("{at}.openAPIV3Schema")) {
+        match schema(&version["schema"]["openAPIV3Schema"], &check::place(spec, index)) {
             Ok(schema) if version["served"] == true => out.push(kind(spec, version, schema)),
             Ok(_) => {}
             Err(wrong) => causes.extend(wrong),
@@ -158,23 +156,13 @@ fn kind(spec: &Value, version: &Value, schema: Schema) -> Kind {
         schema: Arc::new(schema),
         columns: serde_json::from_value(version["additionalPrinterColumns"].clone()).unwrap_or_default(),
         origin: Origin::Custom,
-        deprecation: (version["deprecated"] == true)
-            .then(|| version["deprecationWarning"].as_str().map_or_else(|| deprecation(spec, version), str::to_owned)),
+        deprecation: (version["deprecated"] == true).then(|| {
+            let own = version["deprecationWarning"].as_str().map(str::to_owned);
+            own.unwrap_or_else(|| {
+                format!("{}/{} {} is deprecated", string(&spec["group"]), string(&version["name"]), string(&names["kind"]))
+            })
+        }),
     }
-}
-
-/// What is said of a deprecated version that does not say it itself.
-fn deprecation(spec: &Value, version: &Value) -> String {
-    let (group, kind) = (string(&spec["group"]), string(&spec["names"]["kind"]));
-    let name = string(&version["name"]);
-    let better = list(&spec["versions"])
-        .iter()
-        .filter(|other| other["served"] == true && other["deprecated"] != true)
-        .map(|other| string(&other["name"]))
-        .filter(|other| discovery::priority(other) < discovery::priority(&name))
-        .min_by_key(|other| discovery::priority(other));
-    let instead = better.map(|better| format!("; use {group}/{better} {kind}")).unwrap_or_default();
-    format!("{group}/{name} {kind} is deprecated{instead}")
 }
 
 fn list(value: &Value) -> &[Value] {

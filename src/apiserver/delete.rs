@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::admit::DEFINITIONS;
-use super::kind::Kind;
+use super::kind::{Kind, Origin};
 use super::refusal::Refusal;
 use super::request::{DryRun, Query};
 use super::selector::Selector;
@@ -18,6 +18,8 @@ pub const ORPHAN: &str = "orphan";
 pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 const ATTEMPTS: usize = 8;
+/// Namespaces that stay.
+const PERMANENT: [&str; 2] = ["default", "kube-system"];
 
 /// What becomes of the objects that an object owns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +47,10 @@ impl DeleteOptions {
     pub fn parse(query: &Query, body: &Value, dry_run: DryRun) -> Result<Self, Refusal> {
         let said = body["propagationPolicy"].as_str().unwrap_or(query.text("propagationPolicy"));
         let orphans = body["orphanDependents"].as_bool().unwrap_or(query.text("orphanDependents") == "true");
+        if !said.is_empty() && body["orphanDependents"].is_boolean() {
+            let message = format!("Invalid value: \"{said}\": orphanDependents and deletionPropagation cannot be both set");
+            return Err(Refusal::options("DeleteOptions", "FieldValueInvalid", "propagationPolicy", &message));
+        }
         let propagation = match said {
             "" if orphans => Propagation::Orphan,
             "" | "Background" => Propagation::Background,
@@ -64,6 +70,9 @@ impl DeleteOptions {
 
 /// Deletes one object. Answers the object where it is kept for now, and a `Status` where it is gone.
 pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &DeleteOptions) -> Result<Value, Refusal> {
+    if kind.resource() == "namespaces" && PERMANENT.contains(&&*key.name) {
+        return Err(Refusal::forbidden(kind, &key.name, "this namespace may not be deleted"));
+    }
     for _ in 0..ATTEMPTS {
         let found = server.store().get(key).map_err(|error| Refusal::of_store(error, kind, &key.name))?;
         let stored = found.ok_or_else(|| Refusal::not_found(kind, &key.name))?;
@@ -71,7 +80,12 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
         meets(kind, key, &stored, &old, options)?;
         let mut new = old.clone();
         object::mark_deleted(&mut new, &kept_by(kind, &old, options.propagation));
+        let of_its_own = kind.resource() == DEFINITIONS || kind.resource() == "namespaces";
+        if let Some(metadata) = new["metadata"].as_object_mut().filter(|_| of_its_own) {
+            metadata.remove("deletionGracePeriodSeconds");
+        }
         if kind.resource() == DEFINITIONS {
+            new["metadata"]["generation"] = old["metadata"]["generation"].clone();
             super::custom::terminating(&mut new);
         }
         let released = object::is_released(&new);
@@ -80,6 +94,11 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
         }
         let next = (!released).then_some(new);
         match server.write(kind, key.clone(), Some(stored.version), next).await {
+            Ok(written) if released && kind.resource() == "serviceaccounts" => {
+                let mut last = old;
+                last["metadata"]["resourceVersion"] = written.version.to_string().into();
+                return Ok(last);
+            }
             Ok(_) if released => return Ok(gone(kind, &old)),
             Ok(written) => return view::parsed(&written).map(|object| view::in_version(kind, object)),
             Err(refusal) if refusal.is_modified() => {}
@@ -105,8 +124,16 @@ pub async fn delete_all(
             _ => items.push(object),
         }
     }
-    let version = server.store().version().to_string();
-    Ok(json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": {"resourceVersion": version}, "items": items}))
+    let mut metadata = json!({"resourceVersion": server.store().version().to_string()});
+    if kind.origin == Origin::Custom {
+        metadata["continue"] = "".into();
+    } else {
+        for fields in items.iter_mut().filter_map(Value::as_object_mut) {
+            fields.remove("kind");
+            fields.remove("apiVersion");
+        }
+    }
+    Ok(json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": metadata, "items": items}))
 }
 
 /// The key of an object of a kind.

@@ -1,11 +1,15 @@
 //! From a request to an answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response, StatusCode, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use futures::StreamExt as _;
 use serde_json::Value;
 
 use super::delete::{self, DeleteOptions};
@@ -21,17 +25,38 @@ use super::{ApiServer, admit, discovery, openapi, protobuf, read, view};
 /// Parts of objects that real clusters have and this one has not.
 const ABSENT: [&str; 7] = ["scale", "token", "finalize", "approval", "eviction", "log", "exec"];
 
+/// How long all warnings of an answer may be together, in bytes.
+const WARNINGS_BYTES: usize = 4096;
+/// How many there are at most: clients take few headers.
+const WARNINGS: usize = 50;
+/// How much is read of a body that is refused, in bytes.
+const BODY_READ: usize = 16 << 20;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_mins(1);
+
 /// Answers a request that came over the network.
 pub async fn over_network(State(server): State<ApiServer>, request: Request) -> Response<Body> {
-    if let Some(token) = &server.0.token
-        && !["/healthz", "/readyz", "/livez"].contains(&request.uri().path())
-    {
-        let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if !given.and_then(|given| given.strip_prefix("Bearer ")).is_some_and(|given| same(given, token)) {
-            return Refusal::unauthorized().response();
+    if !["/healthz", "/readyz", "/livez"].contains(&request.uri().path()) {
+        let headers = request.headers();
+        let given =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|given| given.strip_prefix("Bearer "));
+        match &server.0.token {
+            Some(token) if !given.is_some_and(|given| same(given, token)) => return Refusal::unauthorized().response(),
+            None if !is_local(headers) => return Refusal::foreign().response(),
+            _ => {}
         }
     }
     in_process(State(server), request).await
+}
+
+/// Whether a request that needs no token comes from a client of this machine, and not from a page in a browser, which may be anyone's: pages say
+/// where they come from, and those that had a name of their own lead here still call this server by that name.
+fn is_local(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return !headers.contains_key(header::ORIGIN) };
+    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    let name = host.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    !headers.contains_key(header::ORIGIN) && (name == "localhost" || address.is_ok())
 }
 
 /// Compares in a time that does not depend on where the texts differ.
@@ -56,7 +81,7 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
     let Some(target) = Target::parse(path) else { return Ok(nothing_here()) };
     let kinds = server.kinds();
     let Some(kind) = kinds.find(&target.group, &target.version, &target.plural) else {
-        return if target.group.is_empty() && target.version == "v1" { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
+        return if target.group.is_empty() { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
     };
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let part = part(&kind, &target)?;
@@ -65,8 +90,10 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
     }
     let in_no_namespace = kind.is_namespaced() && target.namespace.is_none();
     match (parts.method.clone(), target.name.is_some()) {
-        (Method::GET | Method::HEAD, _) => get(server, kind, &target, &query, &parts).await,
+        (Method::GET | Method::HEAD, _) => get(server, kind, &target, query, &parts).await,
         (_, true) if in_no_namespace => Err(Refusal::method_not_allowed()),
+        (Method::POST, false) if in_no_namespace && kind.origin == Origin::BuiltIn => Err(Refusal::method_not_allowed()),
+        (Method::POST, false) if in_no_namespace => Ok(nothing_here()),
         (Method::POST, false) => {
             let body = read_body(body).await?;
             let mut write = writing(server, kind, &target, part, &query, &parts, "CreateOptions")?;
@@ -81,7 +108,7 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
             let written = write.update(object).await?;
             answered(&write, &written, &parts)
         }
-        (Method::PUT, false) => Err(Refusal::bad_request("name must be provided")),
+        (Method::PUT | Method::PATCH, false) => Err(Refusal::bad_request("name must be provided")),
         (Method::PATCH, true) => {
             let body = read_body(body).await?;
             let form = patch_form(&kind, &parts)?;
@@ -95,7 +122,7 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
             let written = write.patch(form, change).await?;
             answered(&write, &written, &parts)
         }
-        (Method::DELETE, named) if part == Part::Main => {
+        (Method::DELETE, named) if part == Part::Main && (named || kind.resource() != "namespaces") => {
             let body = read_body(body).await?;
             let options = delete_options(&body, &query, &parts)?;
             let answer = if named {
@@ -129,24 +156,24 @@ fn fixed(server: &ApiServer, parts: &Parts) -> Option<Result<Response<Body>, Ref
     Some(Ok(response))
 }
 
-async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: &Query, parts: &Parts) -> Result<Response<Body>, Refusal> {
+async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: Query, parts: &Parts) -> Result<Response<Body>, Refusal> {
     let shape = request::shape(&parts.headers)?;
     if target.name.is_some() && kind.is_namespaced() && target.namespace.is_none() {
-        return Err(Refusal::no_resource());
+        return if kind.origin == Origin::BuiltIn { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
     }
-    if let Some(name) = target.name.as_deref().filter(|_| !query.is_set("watch")) {
+    if let Some(name) = target.name.as_deref() {
         let key = Key { resource: kind.resource(), namespace: target.namespace.clone().unwrap_or_default(), name: name.into() };
         return Ok(json(StatusCode::OK, read::get(server.store(), &kind, &key, shape)?.into()));
     }
-    let mut selector = selector(&kind, query)?;
-    if let Some(name) = &target.name {
-        selector = Selector::parse("", &format!("metadata.name={name}"), &[]).map_err(Refusal::bad_request)?;
-    }
+    let selector = selector(&kind, &query)?;
     if query.is_set("watch") {
         let watched = Watched { kind, namespace: target.namespace.clone(), selector, shape };
-        return watch::watch(server.store(), watched, query, server.0.stop.clone()).await;
+        return watch::watch(server.store(), watched, &query, server.0.stop.clone()).await;
     }
-    let list = read::list(server.store(), &kind, target.namespace.as_deref(), &selector, query, shape)?;
+    // A long list takes a while to read, which is not to keep others waiting.
+    let (store, namespace) = (server.store().clone(), target.namespace.clone());
+    let list = move || read::list(&store, &kind, namespace.as_deref(), &selector, &query, shape);
+    let list = tokio::task::spawn_blocking(list).await.map_err(|_| Refusal::internal("the list could not be read"))??;
     Ok(json(StatusCode::OK, list))
 }
 
@@ -182,15 +209,28 @@ fn writing<'a>(
 }
 
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    match axum::body::to_bytes(body, BODY_LIMIT).await {
-        Ok(body) => Ok(body),
-        Err(error) if is_too_long(&error) => Err(Refusal::too_large(BODY_LIMIT)),
-        Err(error) => Err(Refusal::bad_request(format!("the body ended early: {error}"))),
-    }
+    let reading = tokio::time::timeout(BODY_PATIENCE, read_whole(body));
+    reading.await.map_err(|_| Refusal::bad_request("the body did not arrive in time"))?
 }
 
-fn is_too_long(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("length limit"))
+/// Reads on where the body is somewhat too long: many clients listen only when they have sent everything.
+async fn read_whole(body: Body) -> Result<Bytes, Refusal> {
+    if axum::body::HttpBody::size_hint(&body).lower() > BODY_READ as u64 {
+        return Err(Refusal::too_large(BODY_LIMIT));
+    }
+    let (mut read, mut size) = (Vec::new(), 0);
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| Refusal::bad_request(format!("the body ended early: {error}")))?;
+        size += chunk.len();
+        if size > BODY_READ {
+            break;
+        }
+        if size <= BODY_LIMIT {
+            read.extend_from_slice(&chunk);
+        }
+    }
+    if size > BODY_LIMIT { Err(Refusal::too_large(BODY_LIMIT)) } else { Ok(read.into()) }
 }
 
 /// The object in a body.
@@ -259,6 +299,11 @@ fn delete_options(body: &[u8], query: &Query, parts: &Parts) -> Result<DeleteOpt
         request::PROTOBUF => protobuf::decode(body).map_err(|error| Refusal::bad_request(error.to_string()))?,
         media => request::value(body, media).map_err(|why| Refusal::bad_request(format!("DeleteOptions: {why}")))?,
     };
+    let (kind, version) = (body["kind"].as_str().unwrap_or_default(), body["apiVersion"].as_str().unwrap_or_default());
+    if !["", "DeleteOptions"].contains(&kind) {
+        let why = format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"");
+        return Err(Refusal::bad_request(why));
+    }
     DeleteOptions::parse(query, &body, dry_run)
 }
 
@@ -268,7 +313,12 @@ fn answered(write: &Write<'_>, written: &write::Written, parts: &Parts) -> Resul
     let object = view::shaped(&write.kind, written.object.clone(), shape, true);
     let mut response = json(status, object.to_string().into());
     let deprecated = write.kind.deprecation.iter();
-    for warning in write.warnings.iter().chain(deprecated) {
+    let mut told = 0;
+    for warning in deprecated.chain(&write.warnings).take(WARNINGS) {
+        told += warning.len();
+        if told > WARNINGS_BYTES {
+            break;
+        }
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             response.headers_mut().append(header::WARNING, value);
@@ -293,4 +343,25 @@ fn text(status: StatusCode, body: &'static str) -> Response<Body> {
 
 fn nothing_here() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(headers: &[(&str, &str)]) -> bool {
+        let pairs = headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)));
+        is_local(&HeaderMap::from_iter(pairs.collect::<Vec<(header::HeaderName, _)>>()))
+    }
+
+    #[test]
+    fn pages_in_browsers_are_no_clients_of_this_machine() {
+        for host in ["127.0.0.1:7070", "localhost:7070", "localhost", "[::1]:7070", "10.1.2.3"] {
+            assert!(local(&[("host", host)]), "{host}");
+            assert!(!local(&[("host", host), ("origin", "http://example.com")]), "{host}");
+        }
+        for host in ["example.com:7070", "localhost.example.com", "127.0.0.1.example.com", "user@example.com", "a b"] {
+            assert!(!local(&[("host", host)]), "{host}");
+        }
+    }
 }

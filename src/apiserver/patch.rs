@@ -15,6 +15,8 @@ pub use strategy::strategic;
 
 /// How many operations a JSON patch may have.
 const MAX_OPERATIONS: usize = 10_000;
+/// How many parts the path of an operation may have. With what is put there it makes an object that is not too deep to be looked at.
+const MAX_PARTS: usize = 100;
 /// By how much the copies of a JSON patch may make an object larger, in bytes of JSON.
 const MAX_COPIED: usize = 3 * 1024 * 1024;
 
@@ -100,7 +102,8 @@ pub fn json(target: &mut Value, ops: &Value) -> Result<(), PatchError> {
     Ok(())
 }
 
-fn json_type(value: &Value) -> &'static str {
+/// What Go's decoder calls a value.
+pub(super) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -43,7 +43,7 @@ pub fn list(
     let range = range(store, query, limit)?;
     let listed = collect(store, kind, namespace, selector, range)?;
     let mut metadata = json!({"resourceVersion": listed.version.to_string()});
-    if kind.origin == Origin::Custom {
+    if kind.origin == Origin::Custom && shape == Shape::Object {
         metadata["continue"] = "".into();
     }
     if let Some((namespace, name)) = &listed.next {
@@ -81,7 +81,18 @@ fn range(store: &Store, query: &Query, limit: Option<usize>) -> Result<Range, Re
         let message = format!("Unsupported value: \"{matching}\": supported values: \"Exact\", \"NotOlderThan\", \"\"");
         return Err(Refusal::options("ListOptions", "FieldValueNotSupported", "resourceVersionMatch", &message));
     }
+    let forbidden =
+        |why: &str| Refusal::options("ListOptions", "FieldValueForbidden", "resourceVersionMatch", &format!("Forbidden: {why}"));
+    if !matching.is_empty() && query.text("resourceVersion").is_empty() {
+        return Err(forbidden("resourceVersionMatch is forbidden unless resourceVersion is provided"));
+    }
+    if matching == "Exact" && query.text("resourceVersion") == "0" {
+        return Err(forbidden("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+    }
     if !from.is_empty() {
+        if asked.is_some() {
+            return Err(Refusal::bad_request("specifying resource version is not allowed when using continue"));
+        }
         let bad = |why: &str| Refusal::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let text = STANDARD_NO_PAD.decode(from.trim_end_matches('=')).map_err(|error| bad(&error.to_string()))?;
         let token: Value = serde_json::from_slice(&text).map_err(|error| bad(&error.to_string()))?;

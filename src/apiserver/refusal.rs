@@ -106,9 +106,23 @@ impl Refusal {
         Self::new(403, "Forbidden", message).about(&kind.group, &kind.plural, name)
     }
 
+    /// The same, with a cause that programs can read.
+    pub fn because(mut self, reason: &str, field: &str, message: &str) -> Self {
+        if let Some(details) = &mut self.details {
+            details["causes"] = json!([{"reason": reason, "message": message, "field": field}]);
+        }
+        self
+    }
+
     /// No or a wrong token.
     pub fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    /// A page in a browser, or a name that is not this machine's.
+    pub fn foreign() -> Self {
+        let why = "forbidden: without a token this server answers clients of this machine only, called by its address or localhost";
+        Self::new(403, "Forbidden", why)
     }
 
     /// Nothing is served under this path.

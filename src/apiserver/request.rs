@@ -1,7 +1,7 @@
 //! What a request asks for: its path, its parameters and its body.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -12,6 +12,17 @@ use super::refusal::Refusal;
 
 /// The most bytes of a body, as of a real server.
 pub const BODY_LIMIT: usize = 3 * 1024 * 1024;
+
+/// How deep an object may be nested. Many readers, this server's own among them, take 127 levels, and lists and watches add some.
+const DEPTH: usize = 100;
+/// How long the names of the fields may be together that lead to a value, in bytes.
+const PATH: usize = 4096;
+
+/// The most mistakes of one kind that a client is told of.
+pub const MISTAKES: usize = 100;
+
+/// How much of a YAML text may be repeated by aliases, in scalars and the ends of lists and objects.
+const REPLAYED: usize = 50_000;
 
 /// The media type in which clients write built-in kinds.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
@@ -94,14 +105,14 @@ impl Query {
         self.0.contains_key(key) && self.is_on(key)
     }
 
-    /// A number; nothing where it is not set.
+    /// A number; nothing where it is not set or negative.
     pub fn number(&self, key: &str) -> Result<Option<u64>, Refusal> {
         match self.text(key) {
             "" => Ok(None),
             text => {
-                let parsed =
-                    text.parse().map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")));
-                parsed.map(Some)
+                let parsed: Result<i64, _> = text.parse();
+                let invalid = |_| Refusal::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"));
+                parsed.map(|number| u64::try_from(number).ok()).map_err(invalid)
             }
         }
     }
@@ -225,23 +236,52 @@ pub fn media_type(headers: &HeaderMap) -> &str {
 
 /// Reads JSON or YAML.
 pub fn value(body: &[u8], media_type: &str) -> Result<Value, String> {
-    if media_type.ends_with("yaml") && !body.trim_ascii_start().starts_with(b"{") {
-        return serde_saphyr::from_slice(body).map_err(|error| error.to_string());
+    let value: Value = if media_type.ends_with("yaml") && !body.trim_ascii_start().starts_with(b"{") {
+        // Aliases that refer to aliases make much of little.
+        let options = serde_saphyr::options! {
+            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED },
+        };
+        serde_saphyr::from_slice_with_options(body, options).map_err(|error| error.to_string())?
+    } else {
+        serde_json::from_slice(body).map_err(|error| error.to_string())?
+    };
+    unwieldy(&value).map_or(Ok(value), |why| Err(why.to_owned()))
+}
+
+/// Why a value is not handled, although it can be read: work on it would take far more than its size.
+pub fn unwieldy(value: &Value) -> Option<&'static str> {
+    fn walk(value: &Value, depth: usize, path: usize) -> Option<&'static str> {
+        if depth > DEPTH {
+            return Some("it is nested more than 100 levels deep");
+        }
+        match value {
+            Value::Object(fields) => fields.iter().find_map(|(name, value)| match path + name.len() {
+                path if path > PATH => Some("the names of fields that lead to a value are longer than 4096 bytes"),
+                path => walk(value, depth + 1, path),
+            }),
+            Value::Array(items) => items.iter().find_map(|item| walk(item, depth + 1, path)),
+            _ => None,
+        }
     }
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    walk(value, 0, 0)
+}
+
+/// A text that is no longer than what is told of a mistake.
+pub fn shortened(text: &str) -> &str {
+    text.char_indices().nth(256).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The fields that stand twice in a JSON text, as a strict reader tells them.
 pub fn duplicates(body: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     // A text that cannot be read is refused elsewhere.
-    drop(Duplicates { path: String::new(), found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body)));
+    drop(Duplicates { path: &mut String::new(), found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body)));
     found
 }
 
 /// Walks a text and remembers the keys of each object.
 struct Duplicates<'a> {
-    path: String,
+    path: &'a mut String,
     found: &'a mut Vec<String>,
 }
 
@@ -263,19 +303,30 @@ impl<'de> Visitor<'de> for Duplicates<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut keys = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            if !keys.insert(key) {
-                self.found.push(format!("duplicate field \"{path}\""));
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push('.');
             }
-            map.next_value_seed(Duplicates { path, found: &mut *self.found })?;
+            self.path.push_str(&key);
+            if !keys.insert(key) && self.found.len() < MISTAKES {
+                self.found.push(format!("duplicate field \"{}\"", shortened(self.path)));
+            }
+            map.next_value_seed(Duplicates { path: &mut *self.path, found: &mut *self.found })?;
+            self.path.truncate(length);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut at = 0;
-        while list.next_element_seed(Duplicates { path: format!("{}[{at}]", self.path), found: &mut *self.found })?.is_some() {
-            at += 1;
+        let length = self.path.len();
+        for at in 0.. {
+            // A text never fails to be written to.
+            let _ = write!(self.path, "[{at}]");
+            let more = list.next_element_seed(Duplicates { path: &mut *self.path, found: &mut *self.found })?.is_some();
+            self.path.truncate(length);
+            if !more {
+                break;
+            }
         }
         Ok(())
     }

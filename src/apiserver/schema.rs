@@ -1,7 +1,6 @@
 //! What an API server does with the schema of a kind: it removes what the schema does not know, fills in defaults, and tells what is wrong.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
 use regex::Regex;
@@ -18,11 +17,9 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod values;
+mod walk;
 
 use rules::Expression;
-
-/// How deep an object may be nested.
-const MAX_DEPTH: usize = 100;
 
 /// One problem of one field, as in `details.causes` of a Status.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,13 +109,9 @@ impl Schema {
     /// What a definition of a custom resource with this schema is refused for. The fields begin with `spec.validation.openAPIV3Schema`, as for
     /// definitions of one version.
     pub fn new(props: JSONSchemaProps) -> Result<Self, Vec<Cause>> {
-        let mut schema = Self { props, patterns: HashMap::new(), expressions: HashMap::new() };
-        let causes = structure::compile(&schema.props, &mut schema.patterns, &mut schema.expressions);
-        if !causes.is_empty() {
-            return Err(causes);
-        }
-        let causes = defaults::wrong(&schema);
-        if causes.is_empty() { Ok(schema) } else { Err(causes) }
+        let mut schema = Self { props: JSONSchemaProps::default(), patterns: HashMap::new(), expressions: HashMap::new() };
+        let causes = structure::compile(&mut schema, &props);
+        if causes.is_empty() { Ok(Self { props, ..schema }) } else { Err(causes) }
     }
 
     /// Takes every object.
@@ -137,32 +130,25 @@ impl Schema {
     }
 
     /// Removes what the schema does not know and answers the paths, such as `spec.list[0].bar`. The type and the metadata of objects and of
-    /// embedded ones are always known, besides fields inside metadata that do not exist.
+    /// embedded ones are always known, besides fields of the metadata that do not exist.
     pub fn prune(&self, object: &mut Value) -> Vec<String> {
         prune::prune(&self.props, object)
     }
 
     /// Fills in defaults. A null where none is allowed counts as missing.
     pub fn default(&self, object: &mut Value) {
-        defaults::remove_nulls(&self.props, object);
         defaults::fill(&self.props, object);
     }
 
     /// What is wrong with an object, besides its metadata. With `old`, rules about changes are checked as well, and what was wrong before and did
     /// not change is not told again.
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<Cause> {
-        if deeper_than(object, MAX_DEPTH) {
-            return vec![Cause::invalid("", &Value::Null, &format!("must not be nested deeper than {MAX_DEPTH} levels"))];
-        }
         let causes = values::check(self, &self.props, object, old);
         self.beyond_values(object, old, causes)
     }
 
     /// Like `validate`, for a write to the status alone: the server looks at the status only and names fields in its messages from there.
     pub fn validate_status(&self, object: &Value, old: &Value) -> Vec<Cause> {
-        if deeper_than(object, MAX_DEPTH) {
-            return self.validate(object, Some(old));
-        }
         let status = self.props.properties.as_ref().and_then(|known| known.get("status"));
         let mut causes = match (status, object.get("status")) {
             (Some(props), Some(status)) => values::check(self, props, status, old.get("status")),
@@ -176,19 +162,10 @@ impl Schema {
     }
 
     fn beyond_values(&self, object: &Value, old: Option<&Value>, mut causes: Vec<Cause>) -> Vec<Cause> {
-        lists::check_embedded(&self.props, object, "", &mut causes);
-        let mut wrong = Vec::new();
-        lists::check(&self.props, object, "", &mut wrong);
-        if let Some(old) = old
-            && !wrong.is_empty()
-        {
-            let mut before = Vec::new();
-            lists::check(&self.props, old, "", &mut before);
-            if !before.is_empty() {
-                wrong.clear();
-            }
+        let repeated = lists::check(&self.props, object);
+        if !repeated.is_empty() && old.is_none_or(|old| lists::check(&self.props, old).is_empty()) {
+            causes.extend(repeated);
         }
-        causes.append(&mut wrong);
         if self.expressions.is_empty() {
             return causes;
         }
@@ -214,16 +191,6 @@ pub fn told(causes: &[Cause], kind_and_group: &str, name: &str) -> String {
         [] => head,
         [one] => format!("{head}: {one}"),
         several => format!("{head}: [{}]", several.join(", ")),
-    }
-}
-
-/// Whether `value` is nested deeper than `levels`. Looks no further than that.
-fn deeper_than(value: &Value, levels: usize) -> bool {
-    let inner = |value: &Value| levels == 0 || deeper_than(value, levels - 1);
-    match value {
-        Value::Object(fields) => fields.values().any(inner),
-        Value::Array(items) => items.iter().any(inner),
-        _ => false,
     }
 }
 
@@ -254,18 +221,12 @@ fn joined(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// The item of the old list that `item` has taken the place of: the one with the same keys, in lists that have keys.
-fn old_item<'a>(props: &JSONSchemaProps, old: Option<&'a Value>, item: &Value) -> Option<&'a Value> {
-    let keys = props.x_kubernetes_list_map_keys.as_ref().filter(|_| props.x_kubernetes_list_type.as_deref() == Some("map"))?;
-    old?.as_array()?.iter().find(|old| keys.iter().all(|key| old.get(key) == item.get(key)))
-}
-
 /// A value as messages show it.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
-        Value::Number(number) => number.as_i64().map_or_else(|| float(number.as_f64().unwrap_or_default()), |number| number.to_string()),
-        Value::Bool(flag) => flag.to_string(),
+        // Whole numbers have no fraction, whatever their type.
+        Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default().to_string(),
         other => html_safe(&other.to_string()),
     }
 }
@@ -275,40 +236,6 @@ fn html_safe(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// A number as Go prints it: with an exponent when it is very large or very small.
-fn float(number: f64) -> String {
-    let size = number.abs();
-    if size == 0.0 || (1e-4..1e21).contains(&size) {
-        return number.to_string();
-    }
-    let text = format!("{number:e}");
-    let Some((digits, exponent)) = text.split_once('e') else { return text };
-    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{digits}e{sign}{exponent:0>2}")
-}
-
-/// A text in quotes, as Go prints it.
 fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{b}' => quoted.push_str("\\v"),
-            '\u{c}' => quoted.push_str("\\f"),
-            char if u32::from(char) < 0x80 && char.is_control() => _ = write!(quoted, "\\x{:02x}", u32::from(char)),
-            char if char.is_control() || (char.is_whitespace() && char != ' ') || char == '\u{feff}' => {
-                _ = write!(quoted, "\\u{:04x}", u32::from(char));
-            }
-            char => quoted.push(char),
-        }
-    }
-    quoted.push('"');
-    quoted
+    format!("{text:?}")
 }

@@ -39,6 +39,8 @@ pub const HISTORY_BYTES: usize = 64 << 20;
 /// How large an object is, at most, in bytes of JSON.
 pub const OBJECT_BYTES: usize = 3 << 19;
 
+/// How much of a list [`Store::chunk`] reads, about, in bytes.
+const CHUNK_BYTES: usize = 1 << 20;
 /// How many writes wait for the writer; further ones wait to be let in.
 const QUEUE: usize = 1_024;
 /// How long a read waits for a database that is being opened again after an I/O error.
@@ -229,6 +231,10 @@ impl Store {
 
     /// The objects of a resource, or those of one namespace, sorted by namespace and name.
     pub fn list(&self, resource: &str, namespace: Option<&str>, range: Range) -> Result<Page, StoreError> {
+        self.part(resource, namespace, range, usize::MAX)
+    }
+
+    fn part(&self, resource: &str, namespace: Option<&str>, range: Range, bytes: usize) -> Result<Page, StoreError> {
         let Range { at, after, limit } = range;
         self.read(
             |state| {
@@ -237,10 +243,21 @@ impl Store {
                 Ok((version, state.history.undo(version, resource, namespace)))
             },
             |snapshot, (version, undo)| {
-                let wanted = Wanted { resource, namespace, after: after.as_ref(), limit };
+                let wanted = Wanted { resource, namespace, after: after.as_ref(), limit, bytes };
                 list::page(snapshot, &wanted, version, &undo)
             },
         )
+    }
+
+    /// A part of that list which is not large, so that it can be held for long: about [`CHUNK_BYTES`] of it, and at least one object.
+    pub fn chunk(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        at: Option<u64>,
+        after: Option<(String, String)>,
+    ) -> Result<Page, StoreError> {
+        self.part(resource, namespace, Range { at, after, limit: None }, CHUNK_BYTES)
     }
 
     /// Writes an object if what is there is `expected`: nothing, or an object of that version. No `new` deletes it. The answer is what was

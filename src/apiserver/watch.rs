@@ -16,7 +16,7 @@ use super::kind::{Kind, Origin};
 use super::refusal::Refusal;
 use super::request::{Query, Shape};
 use super::selector::Selector;
-use super::store::{self, Change, Range, Store, StoreError, Stored};
+use super::store::{self, Change, Store, StoreError, Stored};
 use super::view;
 
 /// How often a client is told how far it has seen everything.
@@ -25,6 +25,9 @@ const BOOKMARKS: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a watch lasts that sets no bound itself: from this to twice this.
 const LASTING: Duration = Duration::from_mins(30);
+
+/// The longest that a client can ask for.
+const LONGEST: u64 = u32::MAX as u64;
 
 /// What to watch.
 pub struct Watched {
@@ -43,7 +46,7 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
     let initial = query.is_set("sendInitialEvents");
     check(query)?;
     let lasting = match query.number("timeoutSeconds")? {
-        Some(seconds @ 1..) => Duration::from_secs(seconds),
+        Some(seconds @ 1..) => Duration::from_secs(seconds.min(LONGEST)),
         _ => LASTING + rand::rng().random_range(Duration::ZERO..LASTING),
     };
     let deadline = Instant::now() + lasting;
@@ -53,7 +56,9 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
     let mut watching = Watching {
         queue: VecDeque::new(),
         initial: Vec::new().into_iter(),
+        more: None,
         ends_initial: None,
+        store: store.clone(),
         changes: None,
         bookmarks: query.is_set("allowWatchBookmarks"),
         next_bookmark: Instant::now() + BOOKMARKS,
@@ -70,9 +75,10 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
     }
     // Without a version, or with any that is new enough, the state of now comes first.
     let version = if initial || asked.is_none() {
-        let page = store.list(&resource, namespace.as_deref(), Range::default()).map_err(|e| Refusal::internal(e.to_string()))?;
+        let page = store.chunk(&resource, namespace.as_deref(), None, None).map_err(|e| Refusal::internal(e.to_string()))?;
         if initial || query.text("sendInitialEvents").is_empty() {
             watching.initial = page.items.into_iter();
+            watching.more = page.next.map(|next| (page.version, next));
         }
         watching.ends_initial = initial.then_some(page.version);
         page.version
@@ -127,7 +133,11 @@ async fn reached(store: &Store, resource: &str, version: u64, until: Instant) ->
 struct Watching {
     watched: Watched,
     queue: VecDeque<Bytes>,
+    store: Store,
+    /// The next objects of the initial state.
     initial: std::vec::IntoIter<Stored>,
+    /// Its version, and the last of these objects, while others follow.
+    more: Option<(u64, (String, String))>,
     /// The version of the initial state, while its end has yet to be told.
     ends_initial: Option<u64>,
     changes: Option<store::Watch>,
@@ -154,6 +164,10 @@ impl Watching {
                 self.tell_if_selected(&stored);
                 continue;
             }
+            if let Some((version, after)) = self.more.take() {
+                self.go_on(version, after);
+                continue;
+            }
             if let Some(version) = self.ends_initial.take() {
                 self.bookmark(version, true);
                 continue;
@@ -176,6 +190,18 @@ impl Watching {
                 }
                 () = tokio::time::sleep_until(self.deadline) => return None,
             }
+        }
+    }
+
+    /// Reads more of the initial state, now that the client has taken what was there.
+    fn go_on(&mut self, version: u64, after: (String, String)) {
+        match self.store.chunk(&self.watched.kind.resource(), self.watched.namespace.as_deref(), Some(version), Some(after)) {
+            Ok(page) => {
+                self.initial = page.items.into_iter();
+                self.more = page.next.map(|next| (version, next));
+            }
+            Err(StoreError::Compacted { oldest }) => self.fail(&Refusal::expired(version, oldest)),
+            Err(other) => self.fail(&Refusal::internal(other.to_string())),
         }
     }
 

@@ -3,19 +3,23 @@
 //! The new state is computed from the stored one and written only if that is still the stored one; otherwise it is computed
 //! again, unless the client said which version it means.
 
+mod checks;
+mod patching;
+
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::fields::{self, Endpoint, Force, Manager, Operation};
-use super::kind::{Generation, Kind, Origin, Status};
+use super::fields::{self, Endpoint, Manager, Operation};
+use super::kind::{Generation, Kind, Status};
 use super::object;
 use super::refusal::Refusal;
-use super::request::{self, DryRun, FieldValidation, Target, WriteOptions};
+use super::request::{DryRun, Target, WriteOptions};
 use super::schema::Cause;
-use super::schema::metadata;
 use super::store::{Key, Stored};
-use super::{ApiServer, admit, patch, view};
+use super::{ApiServer, admit, view};
+use checks::keeps_times;
+pub use patching::{PatchForm, read_patch};
 
 /// How often a write is computed again when others were faster.
 const ATTEMPTS: usize = 8;
@@ -51,19 +55,6 @@ pub struct Written {
     pub object: Value,
     /// Whether it was not there before.
     pub created: bool,
-}
-
-/// The form of a patch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PatchForm {
-    /// RFC 7386.
-    Merge,
-    /// RFC 6902.
-    Json,
-    /// With directives, for built-in kinds.
-    Strategic,
-    /// Server-side apply.
-    Apply,
 }
 
 impl Write<'_> {
@@ -111,92 +102,12 @@ impl Write<'_> {
         Err(Refusal::modified(&self.kind, &key.name))
     }
 
-    /// `PATCH`: the object changed in some way.
-    pub async fn patch(&mut self, form: PatchForm, change: Value) -> Result<Written, Refusal> {
-        let name = self.target.name.clone().ok_or_else(|| Refusal::bad_request("name must be provided"))?;
-        let key = Key { resource: self.kind.resource(), namespace: self.namespace(), name };
-        if form == PatchForm::Apply {
-            return self.apply(&key, change).await;
-        }
-        for _ in 0..ATTEMPTS {
-            let stored = self.stored(&key)?;
-            let old = view::in_version(&self.kind, view::parsed(&stored)?);
-            let mut new = old.clone();
-            match form {
-                PatchForm::Json => patch::json(&mut new, &change).map_err(of_patch)?,
-                PatchForm::Strategic => patch::strategic(&mut new, &change, &self.kind.resource()).map_err(of_patch)?,
-                PatchForm::Merge | PatchForm::Apply => patch::merge(&mut new, &change),
-            }
-            if !new.is_object() {
-                return Err(Refusal::unprocessable());
-            }
-            self.identify(&mut new)?;
-            self.decode(&mut new)?;
-            let version = new["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-            self.is_current(&version, &stored)?;
-            // The patch meant a version only if it named one.
-            let meant = change["metadata"]["resourceVersion"].is_string();
-            let manager = self.manager(Operation::Update);
-            match self.replace(&key, &stored, &old, new, Managed::Changed(manager)).await {
-                Err(refusal) if refusal.is_modified() && !meant => {}
-                done => return done,
-            }
-        }
-        Err(Refusal::modified(&self.kind, &key.name))
-    }
-
-    async fn apply(&mut self, key: &Key, mut config: Value) -> Result<Written, Refusal> {
-        if !config["kind"].is_string() || !config["apiVersion"].is_string() {
-            return Err(Refusal::bad_request("invalid object type: /, Kind="));
-        }
-        let named = config["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty());
-        self.identify(&mut config)?;
-        // What is applied is not completed: defaults would then belong to the one who applies.
-        self.prune(&mut config)?;
-        let force = if self.options.force == Some(true) { Force::Yes } else { Force::No };
-        let manager = self.manager(Operation::Apply);
-        let kind = Arc::clone(&self.kind);
-        let props = kind.schema.props();
-        let refused = |error: fields::ApplyError| match error {
-            fields::ApplyError::Conflicts(conflicts) => {
-                let message = fields::told(&conflicts);
-                Refusal::managed(message, conflicts.into_iter().map(|conflict| (conflict.message, conflict.field)))
-            }
-            fields::ApplyError::Invalid(why) => Refusal::bad_request(why),
-            fields::ApplyError::Mistyped(why) => Refusal::plain(why),
-        };
-        for _ in 0..ATTEMPTS {
-            let found = self.server.store().get(key).map_err(|error| Refusal::of_store(error, &self.kind, &key.name))?;
-            let version = config["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
-            let Some(stored) = found else {
-                if !named {
-                    let why = format!("the name of the object ({} based on URL) was undeterminable: name must be provided", key.name);
-                    return Err(Refusal::bad_request(why));
-                }
-                if self.part == Part::Status {
-                    return Err(Refusal::not_found(&self.kind, &key.name));
-                }
-                let new = fields::apply(&Value::Null, &config, &manager, force, props, self.endpoint()).map_err(refused)?;
-                match self.insert(new, Managed::Done).await {
-                    Err(refusal) if refusal.is_exists() => continue,
-                    done => return done,
-                }
-            };
-            self.is_current(&version, &stored)?;
-            let old = view::in_version(&self.kind, view::parsed(&stored)?);
-            let new = fields::apply(&old, &config, &manager, force, props, self.endpoint()).map_err(refused)?;
-            match self.replace(key, &stored, &old, new, Managed::Done).await {
-                Err(refusal) if refusal.is_modified() && version.is_empty() => {}
-                done => return done,
-            }
-        }
-        Err(Refusal::modified(&self.kind, &key.name))
-    }
-
     /// Writes an object that is not there yet.
     async fn insert(&mut self, mut new: Value, managed: Managed) -> Result<Written, Refusal> {
         let kind = Arc::clone(&self.kind);
+        self.check_types(&new)?;
         admit::namespace_takes_content(self.server, &kind, &new)?;
+        self.warn_of_finalizers(&Value::Null, &new);
         object::stamp(&kind, &mut new);
         if kind.status == Status::Subresource
             && let Some(fields) = new.as_object_mut()
@@ -210,6 +121,7 @@ impl Write<'_> {
         admit::establish(&kind, &mut new, &Value::Null);
         kind.schema.default(&mut new);
         self.validate(&mut new, None)?;
+        admit::fill(&kind, &mut new);
         let key = self.key(&new)?;
         if self.options.dry_run == DryRun::All {
             if self.server.store().get(&key).is_ok_and(|found| found.is_some()) {
@@ -224,7 +136,10 @@ impl Write<'_> {
     /// Writes a new state of an object. A state that is no different is not written.
     async fn replace(&mut self, key: &Key, stored: &Stored, old: &Value, new: Value, managed: Managed) -> Result<Written, Refusal> {
         let kind = Arc::clone(&self.kind);
+        self.check_types(&new)?;
         let mut new = new;
+        keeps_times(&kind, old, &new)?;
+        self.warn_of_finalizers(old, &new);
         if self.part == Part::Main {
             admit::complete(&kind, &mut new, old);
         }
@@ -244,6 +159,7 @@ impl Write<'_> {
             object::count(&kind, old, &mut new);
         }
         self.validate(&mut new, Some(old))?;
+        admit::fill(&kind, &mut new);
         new["metadata"]["resourceVersion"] = stored.version.to_string().into();
         if new == *old || self.options.dry_run == DryRun::All {
             return Ok(Written { object: new, created: false });
@@ -308,134 +224,6 @@ impl Write<'_> {
         }
         Ok(Key { resource: self.kind.resource(), namespace: self.namespace(), name })
     }
-
-    /// Makes sure that the body is what the path says; what it leaves out is filled in.
-    fn identify(&self, body: &mut Value) -> Result<(), Refusal> {
-        let (kind, expected) = (&*self.kind, self.kind.api_version());
-        let api_version = body["apiVersion"].as_str().unwrap_or_default();
-        if !api_version.is_empty() && api_version != expected {
-            return Err(Refusal::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({expected})"
-            )));
-        }
-        let named = body["kind"].as_str().unwrap_or_default().to_owned();
-        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        if !named.is_empty() && named != kind.kind {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                message: format!("Invalid value: \"{named}\": must be {}", kind.kind),
-                field: "kind".into(),
-            };
-            return Err(Refusal::unacceptable(&kind.group, &named, &name, &[cause]));
-        }
-        body["apiVersion"] = expected.into();
-        body["kind"] = kind.kind.clone().into();
-        if !body["metadata"].is_object() {
-            if !body["metadata"].is_null() {
-                return Err(Refusal::bad_request("metadata: must be an object"));
-            }
-            body["metadata"] = Value::Object(<_>::default());
-        }
-        match &self.target.name {
-            Some(expected) if !name.is_empty() && *expected != name => {
-                let why = format!("the name of the object ({name}) does not match the name on the URL ({expected})");
-                return Err(Refusal::bad_request(why));
-            }
-            Some(expected) => body["metadata"]["name"] = expected.clone().into(),
-            None => {}
-        }
-        match (&self.target.namespace, body["metadata"]["namespace"].as_str().unwrap_or_default()) {
-            (Some(expected), given) if !given.is_empty() && given != expected => {
-                let why = "the namespace of the provided object does not match the namespace sent on the request";
-                return Err(Refusal::bad_request(why));
-            }
-            (Some(expected), _) => body["metadata"]["namespace"] = expected.clone().into(),
-            (None, given) if kind.is_namespaced() && self.target.name.is_none() && given.is_empty() => {
-                return Err(Refusal::bad_request("an empty namespace may not be set during creation"));
-            }
-            (None, _) => {
-                if let Some(metadata) = body["metadata"].as_object_mut() {
-                    metadata.remove("namespace");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Drops what the schema does not know, as asked for, and fills in defaults.
-    fn decode(&mut self, body: &mut Value) -> Result<(), Refusal> {
-        self.prune(body)?;
-        self.kind.schema.default(body);
-        Ok(())
-    }
-
-    fn prune(&mut self, body: &mut Value) -> Result<(), Refusal> {
-        let unknown = self.kind.schema.prune(body);
-        let told: Vec<_> = unknown.iter().map(|path| format!("unknown field \"{path}\"")).collect();
-        self.unknown(told)
-    }
-
-    /// Deals with what a strict reading of the body objects to.
-    pub fn unknown(&mut self, told: Vec<String>) -> Result<(), Refusal> {
-        match self.options.validation {
-            FieldValidation::Strict if !told.is_empty() => Err(self.unreadable(&format!("strict decoding error: {}", told.join(", ")))),
-            FieldValidation::Warn => {
-                for line in told {
-                    if !self.warnings.contains(&line) {
-                        self.warnings.push(line);
-                    }
-                }
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn unreadable(&self, why: &str) -> Refusal {
-        let kind = &self.kind;
-        Refusal::bad_request(format!("{} in version \"{}\" cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind))
-    }
-
-    /// What the server alone decides stays; a client that leaves it out means no change.
-    fn keeps_identity(&self, old: &Value, new: &mut Value) -> Result<(), Refusal> {
-        object::keep_system_fields(old, new);
-        let added = object::added_finalizers(old, new);
-        if old["metadata"]["deletionTimestamp"].is_string() && !added.is_empty() {
-            let cause = Cause {
-                reason: "FieldValueForbidden",
-                message: format!(
-                    "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                    added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
-                ),
-                field: "metadata.finalizers".into(),
-            };
-            return Err(Refusal::invalid(&self.kind, old["metadata"]["name"].as_str().unwrap_or_default(), &[cause]));
-        }
-        Ok(())
-    }
-
-    fn validate(&self, new: &mut Value, old: Option<&Value>) -> Result<(), Refusal> {
-        let kind = &self.kind;
-        if let Some(why) = metadata::misfit(&new["metadata"]) {
-            return Err(Refusal::bad_request(why));
-        }
-        let mut causes = metadata::validate_metadata(kind, &new["metadata"], old.map(|old| &old["metadata"]));
-        causes.extend(admit::validate(kind, new, old));
-        let shape = match old {
-            Some(old) if self.part == Part::Status && kind.origin == Origin::Custom => kind.schema.validate_status(new, old),
-            old => kind.schema.validate(new, old),
-        };
-        if kind.origin == Origin::BuiltIn && !shape.is_empty() {
-            // A real server cannot even decode such an object.
-            let told: Vec<_> = shape.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-            return Err(self.unreadable(&told.join(", ")));
-        }
-        causes.extend(shape);
-        if causes.is_empty() {
-            return Ok(());
-        }
-        Err(Refusal::invalid(kind, new["metadata"]["name"].as_str().unwrap_or_default(), &causes))
-    }
 }
 
 /// How the owners of fields come about.
@@ -444,28 +232,4 @@ enum Managed {
     Changed(Manager),
     /// They are said in the object already.
     Done,
-}
-
-fn of_patch(error: patch::PatchError) -> Refusal {
-    match error {
-        patch::PatchError::Malformed(why) => Refusal::bad_request(why),
-        patch::PatchError::Unfit => Refusal::unprocessable(),
-        patch::PatchError::TooLarge(why) => Refusal::large_patch(why),
-        patch::PatchError::Odd(why) => Refusal::plain(why),
-    }
-}
-
-/// Reads a patch.
-pub fn read_patch(body: &[u8], form: PatchForm) -> Result<Value, Refusal> {
-    let media = if form == PatchForm::Apply { "application/yaml" } else { "application/json" };
-    let value = request::value(body, media).map_err(|why| match form {
-        PatchForm::Apply => Refusal::bad_request(format!("error decoding YAML: {why}")),
-        _ => Refusal::bad_request(format!("error decoding patch: {why}")),
-    })?;
-    match form {
-        PatchForm::Json if !value.is_array() => Err(Refusal::bad_request("error decoding patch: a JSON patch is a list of operations")),
-        PatchForm::Json => Ok(value),
-        _ if !value.is_object() => Err(Refusal::bad_request("error decoding patch: it is not an object")),
-        _ => Ok(value),
-    }
 }

@@ -4,6 +4,7 @@ mod repository;
 mod screen;
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use headwater_api::condition::Status;
@@ -12,6 +13,7 @@ use k8s_openapi::api::core::v1::Event;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::run::{Stopped, standalone::Running};
@@ -40,12 +42,23 @@ pub fn run(settings: &Demo) -> Result<(), Stopped> {
     telemetry::init(Level::Error, crate::settings::Encoding::Console)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let folder = tempfile::Builder::new().prefix("headwater-demo-").tempdir()?;
-        let screen = Screen::new();
-        let stop = CancellationToken::new();
-        let done = show(&screen, folder.path(), settings, &stop).await;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let base = std::env::temp_dir();
+        let folder = tempfile::Builder::new().prefix("headwater-demo-").tempdir_in(&base);
+        let folder =
+            folder.map_err(|error| format!("cannot make a folder in {}: {error}; set TMPDIR to a writable folder", base.display()))?;
+        let (screen, stop) = (Screen::new(), CancellationToken::new());
+        let mut shown = pin!(show(&screen, folder.path(), settings, &stop));
+        let done = tokio::select! {
+            done = &mut shown => return done,
+            _ = interrupt.recv() => &mut shown,
+            _ = terminate.recv() => &mut shown,
+            _ = hangup.recv() => &mut shown,
+        };
         stop.cancel();
-        done
+        done.await
     })
 }
 
@@ -69,17 +82,17 @@ async fn show(screen: &Screen, folder: &Path, settings: &Demo, stop: &Cancellati
     screen.fact("applied", &format!("{}  (GitRepository default/{NAME})", source.display()));
     let shown = tokio::select! {
         shown = steps(screen, &running, &repository, &first) => shown,
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        () = stop.cancelled() => Err("interrupted".into()),
     };
-    if shown.is_ok() && !settings.once {
+    if shown.is_err() || settings.once {
+        stop.cancel();
+    } else {
         let kubeconfig = running.kubeconfig.display();
         screen.step("Look around, until Ctrl-C");
         screen.command(&format!("kubectl --kubeconfig {kubeconfig} get gitrepositories -o wide"));
         screen.command(&format!("kubectl --kubeconfig {kubeconfig} describe gitrepository {NAME}"));
         screen.command(&format!("kubectl --kubeconfig {kubeconfig} events"));
-        tokio::signal::ctrl_c().await?;
     }
-    stop.cancel();
     running.ended().await?;
     shown
 }

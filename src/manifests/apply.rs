@@ -148,7 +148,8 @@ impl Server {
         if before.as_ref().is_some_and(|before| before.metadata.deletion_timestamp.is_some()) {
             return Err(Refusal::Said("it is still being deleted".to_owned()));
         }
-        let params = PatchParams::apply(MANAGER).force();
+        // As strict as kubectl: a misspelt field is told, not dropped.
+        let params = PatchParams::apply(MANAGER).force().validation_strict();
         let after =
             bounded(api.patch(name, &params, &Patch::Apply(labelled(&object.value)))).await.map_err(|refusal| unsaid(refusal, object))?;
         Ok(match before {
@@ -311,6 +312,9 @@ fn unsaid(refusal: Refusal, object: &Object) -> Refusal {
     for field in ["data", "stringData"] {
         scalars(&object.value[field], &mut secrets);
     }
+    // Servers quote what they cite, so that only the pieces between such characters are there as they are here.
+    let quoted = |c: char| c.is_control() || c == '"' || c == '\\' || c == '\'';
+    let mut secrets: Vec<&str> = secrets.iter().flat_map(|secret| secret.split(quoted).chain([secret.as_str()])).collect();
     secrets.sort_by_key(|secret| Reverse(secret.len()));
     Refusal::Said(secrets.iter().filter(|secret| secret.len() > 2).fold(said, |said, secret| said.replace(secret, "***")))
 }
@@ -337,6 +341,12 @@ mod tests {
         let object = &found.as_deref().unwrap_or_default()[0];
         let told = unsaid(Refusal::Said(".data: expected map, got &{hunter2} swordfish".to_owned()), object);
         assert_eq!(told.to_string(), ".data: expected map, got &{***} ***");
+
+        let text = "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: \"one\\ntwo \\\"three\"}}";
+        let found = parse::objects(text);
+        let object = &found.as_deref().unwrap_or_default()[0];
+        let told = unsaid(Refusal::Said(r#"data.a: Invalid value: "one\ntwo \"three": not base64"#.to_owned()), object);
+        assert_eq!(told.to_string(), r#"data.a: Invalid value: "***\n***\"***": not base64"#);
     }
 
     #[test]

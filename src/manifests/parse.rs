@@ -5,6 +5,8 @@ use std::fmt;
 use serde_json::{Map, Number, Value};
 use serde_saphyr::{Spanned, UserMessageFormatter};
 
+/// How much of a file may be repeated by aliases, in scalars and the ends of lists and objects.
+const REPLAYED: usize = 50_000;
 /// How many objects one file may hold, and how many documents.
 pub const MAX_OBJECTS: usize = 10_000;
 /// Where objects live that do not say.
@@ -73,6 +75,7 @@ pub struct Fault {
 /// A [`Fault`] at the first document that cannot be read or is not an object; also for a key that is there twice.
 pub fn objects(text: &str) -> Result<Vec<Object>, Fault> {
     let options = serde_saphyr::options! {
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED },
         budget: serde_saphyr::budget! { max_documents: MAX_OBJECTS },
         legacy_octal_numbers: true,
         with_snippet: false,

@@ -16,12 +16,10 @@ use super::{
     failing::{Failure, Failures, Origin, certain, unusable},
     order::{self, Place, Plan, Rank},
     parse::{Key, Object},
-    read::{self, Manifests, Scan},
+    read::{self, Manifests, REMOVAL, Scan},
 };
 use crate::cluster::retries::Retries;
 
-/// How long an object must be missing before it is deleted: a file may be saved by removing it and writing it again.
-pub const REMOVAL: Duration = Duration::from_millis(200);
 /// The shortest and the longest wait before something that failed is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How many requests are under way at once.
@@ -146,7 +144,7 @@ impl<R: Fn(Report)> Keeper<R> {
             tally.failures.insert(SERVER.to_owned(), Failure::general(&self.folder, SERVER.to_owned(), &reason.to_string()));
             self.carry(&mut tally.failures);
         }
-        let unsettled = scan.files.values().any(|file| file.unsettled);
+        let unsettled = scan.files.values().any(|file| file.unsettled) || (scan.busy && !self.missing.is_empty());
         let removals: Vec<Instant> = self.missing.values().map(|since| *since + REMOVAL).filter(|at| *at > start).collect();
         let settling = if unsettled || !removals.is_empty() { Settling::Pending } else { Settling::Settled };
         let again = match self.silent {
@@ -273,7 +271,7 @@ impl<R: Fn(Report)> Keeper<R> {
         for key in &gone {
             self.missing.entry(key.clone()).or_insert(now);
         }
-        if scan.files.values().any(|file| file.unsettled) {
+        if scan.busy || scan.files.values().any(|file| file.unsettled) {
             return Ok(());
         }
         let mut due: Vec<Key> =

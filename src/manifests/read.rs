@@ -29,6 +29,8 @@ pub const MAX_ENTRIES: usize = 100_000;
 pub const MAX_DEPTH: usize = 32;
 /// How long a file that is empty or cannot be parsed must have been left alone before that is believed: it may be half-written.
 pub const SETTLE: Duration = Duration::from_millis(300);
+/// How long no file may have changed before something is believed to be gone: of a file that is being written, the rest may follow.
+pub const REMOVAL: Duration = Duration::from_millis(200);
 /// A file changed more recently than this may change again without its fingerprint showing it: clocks of file systems are coarse.
 const RACY: Duration = Duration::from_secs(2);
 
@@ -84,6 +86,8 @@ pub struct Scan {
     pub files: Manifests,
     /// What could not be read at all, with the reason; what was known of it, or under it, stays.
     pub unread: BTreeMap<PathBuf, String>,
+    /// Whether a file was changed within [`REMOVAL`].
+    pub busy: bool,
     /// The folders that hold all of it, each with what tells when it is replaced by another of that name: device and inode.
     pub folders: BTreeMap<PathBuf, (u64, u64)>,
 }
@@ -189,6 +193,7 @@ impl Walk<'_> {
             return Err(format!("more than {MAX_FILES} files"));
         }
         let print = Print::of(metadata);
+        self.scan.busy |= print.younger(REMOVAL, self.now);
         let before = self.before.get(&path);
         if let Some(known) = before.filter(|known| known.print == Some(print)) {
             let known = known.clone();

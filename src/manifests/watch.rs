@@ -20,9 +20,9 @@ use tokio::{
 use tracing::warn;
 
 /// How long nothing may change before the folder is looked at.
-const QUIET: Duration = Duration::from_millis(80);
+const QUIET: Duration = Duration::from_millis(150);
 /// How long it may go on changing until it is looked at nevertheless.
-const BUSY: Duration = Duration::from_millis(400);
+const BUSY: Duration = Duration::from_millis(450);
 /// How often to look where changes are told.
 const RESCAN: Duration = Duration::from_secs(10);
 /// How often to look where they are not.

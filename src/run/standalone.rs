@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::tasks::{self, Tasks};
-use super::{Stopped, open, reconcile};
+use super::{Stopped, open, reconcile, scratch_path};
 use crate::apiserver::{ApiServer, Place};
 use crate::fetch::git;
 use crate::manifests;
@@ -24,8 +24,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 /// Runs everything until a signal stops it, or until a task that must not end does.
 pub async fn standalone(settings: Standalone) -> Result<(), Stopped> {
     let stop = CancellationToken::new();
-    let mut running = Running::start(&settings, stop.clone()).await?;
-    running.tasks.spawn("signals", tasks::signals(stop)?);
+    let mut signals = Box::pin(tasks::signals(stop.clone())?);
+    let mut running = tokio::select! {
+        running = Running::start(&settings, stop.clone()) => running?,
+        () = &mut signals => return Ok(()),
+    };
+    running.tasks.spawn("signals", signals);
     info!(kubeconfig = %running.kubeconfig.display(), api = %running.url, "ready; try: kubectl --kubeconfig {} get gitrepositories -A", running.kubeconfig.display());
     running.ended().await
 }
@@ -38,6 +42,8 @@ pub struct Running {
     pub kubeconfig: PathBuf,
     /// The address of the API.
     pub url: String,
+    /// Where fetches are under way.
+    scratch: PathBuf,
     tasks: Tasks,
 }
 
@@ -56,6 +62,7 @@ impl Running {
         let address = listener.local_addr()?;
         let access = access::prepare(&settings.data, address)?;
         let server = ApiServer::open(Place::Folder(settings.data.join("api")), access.token.clone(), stop.clone()).await?;
+        let kubeconfig = access.publish(&settings.data)?;
         tasks.spawn("garbage collector", server.clone().collect());
         match access.tls {
             None => tasks.spawn("API server", serve::serve(listener, server.router(), stop.clone())),
@@ -65,18 +72,22 @@ impl Running {
         define(&client).await?;
 
         let storage = open(&controller.storage)?;
+        let scratch = scratch_path(&controller.storage.path)?;
         let metrics = Arc::new(Metrics::new());
         let readiness = super::observe(&controller, &metrics, &mut tasks).await?;
         reconcile(&controller, client.clone(), storage, metrics, git::LocalRepositories::Allowed, &mut tasks).await?;
         readiness.ready();
         tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop, |_| {}));
-        Ok(Self { client, kubeconfig: access.kubeconfig, url: access.url, tasks })
+        Ok(Self { client, kubeconfig, url: access.url, scratch, tasks })
     }
 
     /// Waits for the end, and says whether it was a good one.
     pub async fn ended(mut self) -> Result<(), Stopped> {
         self.tasks.any_ended().await;
-        self.tasks.finish().await
+        let ended = self.tasks.finish().await;
+        // What is left of it goes at the next start.
+        drop(std::fs::remove_dir_all(&self.scratch));
+        ended
     }
 }
 

@@ -211,8 +211,10 @@ fn json(metadata: &Metadata<'_>, now: DateTime<Utc>, mut fields: Fields) -> Stri
 fn console(metadata: &Metadata<'_>, now: DateTime<Utc>, mut fields: Fields) -> String {
     let mut line = format!("{}\t{}", now.to_rfc3339_opts(SecondsFormat::Millis, true), level(metadata).to_uppercase());
     let plain = |value: Value, most| {
+        // What would break the line stays escaped; quotes need not.
         let text = bounded(value, most);
-        text.trim_matches('"').to_owned()
+        let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(&text);
+        inner.replace("\\\"", "\"").replace("\\\\", "\\")
     };
     if let Some(name) = logger(metadata, &mut fields) {
         line.push('\t');

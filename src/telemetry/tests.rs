@@ -135,6 +135,9 @@ fn the_console_has_columns() {
     let text = logged(Encoding::Console, Level::Info, || tracing::info!(logger = "setup", port = 9090, "serving"));
     let columns: Vec<_> = text.trim_end().split('\t').skip(1).collect();
     assert_eq!(columns, ["INFO", "setup", "serving", r#"{"port":9090}"#]);
+
+    let text = logged(Encoding::Console, Level::Info, || tracing::info!("{}", "in \"v1\"\nand \\ in \"v2\""));
+    assert!(text.ends_with("\tin \"v1\"\\nand \\ in \"v2\"\n"), "{text}");
 }
 
 #[test]

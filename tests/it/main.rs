@@ -4,13 +4,19 @@
 //! only the objects that carry the label of that test, so that all of them run in parallel on one API server.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod apiserver;
+mod conformance;
 mod content;
 mod credentials;
+mod demo;
 mod git_repository;
 mod harness;
 mod hostile;
+mod local;
+mod manifests;
 mod process;
 mod resilience;
 mod server;
+mod standalone;
 mod support;
 mod tidy;

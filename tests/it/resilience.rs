@@ -69,7 +69,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
         world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
         let mut last = world.space.ready("x").await;
         let mut head = String::new();
-        for round in 0..10_u64 {
+        for round in 0..4_u64 {
             let files: Vec<_> = (0..8).map(|n| (format!("f{n}"), format!("{round} {n} {content}"))).collect();
             let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
             head = repository.commit(&files);
@@ -77,7 +77,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
             world.space.patch("x", &request).await;
             // Spread over the time that one pass takes, at other moments in every run.
             let noise = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) % 60;
-            tokio::time::sleep(Duration::from_millis(round * 60 + noise)).await;
+            tokio::time::sleep(Duration::from_millis(round * 150 + noise)).await;
             world.controller.kill();
             world.controller.start().await;
 

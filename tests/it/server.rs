@@ -78,7 +78,8 @@ async fn an_artifact_that_an_object_claims_but_that_is_not_there_is_for_later() 
         let object = world.space.ready("x").await;
         world.controller.stop().await;
         std::fs::remove_dir_all(world.controller.storage.join("gitrepository")).unwrap();
-        world.git.set_mode(crate::support::git_server::Mode::Status(503, Vec::new().into()));
+        // The pass hangs, so that the object goes on claiming the artifact.
+        world.git.set_mode(crate::support::git_server::Mode::Hang(crate::support::git_server::At::Refs));
         world.controller.start().await;
         let url = object["status"]["artifact"]["url"].as_str().unwrap();
         let answer = reqwest::get(url).await.unwrap();

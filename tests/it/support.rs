@@ -9,6 +9,7 @@ pub mod git_server;
 pub mod go;
 pub mod namespace;
 pub mod proxy;
+pub mod standalone;
 pub mod tls;
 pub mod world;
 

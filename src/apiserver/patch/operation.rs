@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::MAX_COPIED;
+use super::{MAX_COPIED, MAX_PARTS};
+use crate::apiserver::request::unwieldy;
 
 /// Runs one operation; nothing if it does not fit. `copied` counts the bytes that copies have added so far.
 pub(super) fn run(document: &mut Value, op: &Value, copied: &mut usize) -> Option<()> {
@@ -43,9 +44,9 @@ pub(super) fn run(document: &mut Value, op: &Value, copied: &mut usize) -> Optio
     }
 }
 
-/// The object or list that a path goes into last, and the last part of the path.
+/// The object or list that a path goes into last, and the last part of the path. None for paths of too many parts.
 fn find<'a>(document: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
-    let (_, path) = path.split_once('/')?;
+    let (_, path) = path.split_once('/').filter(|(_, path)| path.matches('/').count() < MAX_PARTS)?;
     let mut parts = path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~"));
     let last = parts.next_back()?;
     let mut inside = document;
@@ -78,6 +79,9 @@ fn get(document: &mut Value, path: &str) -> Option<Value> {
 }
 
 fn add(document: &mut Value, path: &str, value: Value) -> Option<()> {
+    if unwieldy(&value).is_some() {
+        return None;
+    }
     match find(document, path)? {
         (Value::Array(items), key) if key == "-" => items.push(value),
         (Value::Array(items), key) => items.insert(index(&key, items.len() + 1)?, value),

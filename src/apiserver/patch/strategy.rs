@@ -57,47 +57,43 @@ pub fn strategic(target: &mut Value, patch: &Value, resource: &str) -> Result<()
 }
 
 fn merge_map(mut old: Map<String, Value>, mut patch: Map<String, Value>, resource: &str, at: &str) -> Result<Map<String, Value>> {
-    match patch.get(PATCH).and_then(Value::as_str) {
-        Some("replace") => {
-            patch.remove(PATCH);
-            return Ok(patch);
-        }
-        Some("delete") => return Ok(Map::new()),
-        _ => {}
-    }
     if let Some(directive) = patch.get(PATCH) {
-        return Err(unknown(directive, &patch));
+        return match directive.as_str() {
+            Some("replace") => {
+                patch.remove(PATCH);
+                Ok(patch)
+            }
+            Some("delete") => Ok(Map::new()),
+            _ => Err(unknown(directive, &patch)),
+        };
     }
     retain(&mut old, &mut patch)?;
-    set_order(&mut old, &mut patch, resource, at)?;
-    for (name, mut value) in patch {
-        let deletes = name.strip_prefix(DELETE_FROM).map(str::to_owned);
-        let is_delete = deletes.is_some();
-        let name = deletes.unwrap_or(name);
-        if value.is_null() {
-            old.remove(&name);
+    let (orders, patch): (Map<_, _>, Map<_, _>) = patch.into_iter().partition(|(name, _)| name.starts_with(SET_ORDER));
+    let before = if orders.is_empty() { Map::new() } else { old.clone() };
+    for (name, value) in patch {
+        if let Some(name) = name.strip_prefix(DELETE_FROM) {
+            if let (Some(Value::Array(items)), Value::Array(gone)) = (old.get_mut(name), value) {
+                items.retain(|item| !gone.contains(item));
+            }
             continue;
         }
         let below = format!("{at}/{name}");
-        match (old.remove(&name), value) {
-            (Some(Value::Object(map)), Value::Object(value)) => {
-                old.insert(name, merge_map(map, value, resource, &below)?.into());
-            }
-            (Some(Value::Array(items)), Value::Array(value)) => {
-                old.insert(name, merge_list(items, value, Strategy::of(resource, &below), is_delete, resource, &below)?.into());
-            }
-            (before, _) if is_delete => {
-                if let Some(before) = before {
-                    old.insert(name, before);
-                }
-            }
-            (_, fresh) => {
-                value = fresh;
-                drop_nulls(&mut value);
-                if let Some(value) = without_directives(value) {
-                    old.insert(name, value);
-                }
-            }
+        let merged = match (old.remove(&name), value) {
+            (_, Value::Null) => None,
+            (Some(Value::Object(map)), Value::Object(value)) => Some(merge_map(map, value, resource, &below)?.into()),
+            (Some(Value::Array(items)), Value::Array(value)) => Some(merge_list(items, value, resource, &below)?.into()),
+            (_, value) => without_directives(value),
+        };
+        old.extend(merged.map(|merged| (name, merged)));
+    }
+    for (directive, order) in &orders {
+        let name = directive.strip_prefix(SET_ORDER).unwrap_or_default();
+        let Value::Array(order) = order else {
+            return Err(PatchError::Odd(format!("expected a []interface {{}}, but received a {}", go_type(order))));
+        };
+        if let Some(Value::Array(items)) = old.get_mut(name) {
+            let server = before.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            *items = ordered(std::mem::take(items), order, server, Strategy::of(resource, &format!("{at}/{name}")))?;
         }
     }
     Ok(old)
@@ -116,81 +112,10 @@ fn retain(old: &mut Map<String, Value>, patch: &mut Map<String, Value>) -> Resul
     Ok(())
 }
 
-/// `$setElementOrder/list`: merges that list, and puts it in this order.
-fn set_order(old: &mut Map<String, Value>, patch: &mut Map<String, Value>, resource: &str, at: &str) -> Result<()> {
-    let directives: Vec<_> = patch.keys().filter(|name| name.starts_with(SET_ORDER)).cloned().collect();
-    for directive in directives {
-        let name = directive.strip_prefix(SET_ORDER).unwrap_or_default();
-        let list = |value: Option<Value>| match value {
-            None => Ok(None),
-            Some(Value::Array(items)) => Ok(Some(items)),
-            Some(other) => {
-                let kind = if other.is_null() { "%!s(<nil>)" } else { go_type(&other) };
-                Err(PatchError::Odd(format!("expected a []interface {{}}, but received a {kind}")))
-            }
-        };
-        let order = list(patch.remove(&directive))?.unwrap_or_default();
-        let before = list(old.get(name).cloned())?;
-        let change = list(patch.remove(name))?;
-        let below = format!("{at}/{name}");
-        let strategy = Strategy::of(resource, &below);
-        check_order(change.as_deref().unwrap_or_default(), &order, strategy)?;
-        let server = before.clone().unwrap_or_default();
-        let merged = match (before, change) {
-            (None, None) => continue,
-            (Some(before), None) => before,
-            (None, Some(change)) => change.into_iter().filter_map(without_directives).collect(),
-            (Some(before), Some(change)) => match strategy {
-                Strategy::Replace => change,
-                strategy => merge_list(before, change, strategy, false, resource, &below)?,
-            },
-        };
-        old.insert(name.to_owned(), ordered(merged, &order, &server, strategy)?.into());
-    }
-    Ok(())
-}
-
-/// The items of a patch have to be in the order that the patch asks for.
-fn check_order(change: &[Value], order: &[Value], strategy: Strategy) -> Result<()> {
-    if order.is_empty() {
-        return Ok(());
-    }
-    let mut places = order.iter();
-    for item in change.iter().filter(|item| item.get(PATCH).is_none()) {
-        let wanted = strategy.identity(item)?;
-        if !places.any(|place| strategy.identity(place).is_ok_and(|place| place == wanted)) {
-            let [change, order] = [change, order].map(|items| plain(&Value::Array(items.to_vec())));
-            return Err(PatchError::Odd(format!("The order in patch list:\n{change}\n doesn't match $setElementOrder list:\n{order}\n")));
-        }
-    }
-    Ok(())
-}
-
-fn merge_list(mut old: Vec<Value>, patch: Vec<Value>, strategy: Strategy, is_delete: bool, resource: &str, at: &str) -> Result<Vec<Value>> {
-    if matches!(strategy, Strategy::Replace) && !is_delete {
+fn merge_list(mut old: Vec<Value>, patch: Vec<Value>, resource: &str, at: &str) -> Result<Vec<Value>> {
+    let strategy = Strategy::of(resource, at);
+    if matches!(strategy, Strategy::Replace) {
         return Ok(patch);
-    }
-    let mut all = old.iter().chain(&patch);
-    let Some(first) = all.next() else { return Ok(old) };
-    if first.is_array() {
-        return Err(PatchError::Unfit);
-    }
-    if all.any(|item| go_type(item) != go_type(first)) {
-        let both = Value::Array(vec![old.into(), patch.into()]);
-        return Err(PatchError::Odd(format!("list element types are not identical: {}", plain(&both))));
-    }
-    if !first.is_object() {
-        if is_delete {
-            old.retain(|item| !patch.contains(item));
-            return Ok(old);
-        }
-        let mut merged: Vec<Value> = Vec::new();
-        for item in old.iter().chain(&patch) {
-            if !merged.contains(item) {
-                merged.push(item.clone());
-            }
-        }
-        return ordered(merged, &patch, &old, strategy);
     }
     let mut change = Vec::new();
     let mut replace = false;
@@ -212,12 +137,10 @@ fn merge_list(mut old: Vec<Value>, patch: Vec<Value>, strategy: Strategy, is_del
     let mut merged = old.clone();
     for item in &change {
         let wanted = strategy.identity(item)?;
-        match merged.iter_mut().find(|item| strategy.identity(item).ok() == Some(wanted)) {
-            Some(found) => {
-                let [before, item] = [found.take(), item.clone()].map(|item| if let Value::Object(map) = item { map } else { Map::new() });
-                *found = merge_map(before, item, resource, at)?.into();
-            }
-            None => merged.push(item.clone()),
+        match (merged.iter_mut().find(|item| strategy.identity(item).ok() == Some(wanted)), item) {
+            (Some(Value::Object(found)), Value::Object(item)) => *found = merge_map(std::mem::take(found), item.clone(), resource, at)?,
+            (Some(_), _) => {}
+            (None, item) => merged.push(item.clone()),
         }
     }
     ordered(merged, &change, &old, strategy)
@@ -253,23 +176,13 @@ fn ordered(merged: Vec<Value>, order: &[Value], server: &[Value], strategy: Stra
     }
 }
 
-fn drop_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(drop_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
-        _ => {}
-    }
-}
-
-/// Nothing is left of objects with a directive that have nothing to be merged into.
+/// What has nothing to be merged into, without nulls and without objects that have a directive.
 fn without_directives(value: Value) -> Option<Value> {
     match value {
         Value::Object(map) if map.contains_key(PATCH) => None,
         Value::Object(map) => {
-            Some(Value::Object(map.into_iter().filter_map(|(name, value)| Some((name, without_directives(value)?))).collect()))
+            let fields = map.into_iter().filter(|(_, value)| !value.is_null());
+            Some(Value::Object(fields.filter_map(|(name, value)| Some((name, without_directives(value)?))).collect()))
         }
         Value::Array(items) => Some(items.into_iter().filter_map(without_directives).collect()),
         value => Some(value),

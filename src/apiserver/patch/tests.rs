@@ -45,6 +45,23 @@ fn copies_do_not_grow_without_bound() {
 }
 
 #[test]
+fn operations_do_not_nest_without_bound() {
+    let add = |path: &str, value: Value| json!({ "op": "add", "path": path, "value": value });
+    let chain = (0..60).fold(json!({}), |inner, _| json!({ "a": inner }));
+    let bottom = "/a".repeat(60);
+    for op in ["move", "copy"] {
+        let mut target = json!({ "x": {} });
+        let ops = json!([add("/x", chain.clone()), add("/y", chain.clone()), { "op": op, "from": "/x", "path": format!("/y{bottom}/b") }]);
+        json(&mut target, &ops).unwrap();
+        let ops = json!([add("/x", chain.clone()), { "op": op, "from": "/y", "path": format!("/x{bottom}/b") }]);
+        assert_eq!(json(&mut target, &ops), Err(PatchError::Unfit), "{op}");
+    }
+    let mut target = json!({});
+    let ops: Vec<_> = (0..50).map(|depth| add(&format!("{}/a", bottom.repeat(depth)), chain.clone())).collect();
+    assert_eq!(json(&mut target, &ops.into()), Err(PatchError::Unfit));
+}
+
+#[test]
 fn what_is_no_json_patch_is_malformed() {
     for (ops, told) in [
         (json!({}), "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"),

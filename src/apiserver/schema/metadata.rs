@@ -38,12 +38,15 @@ pub fn validate_metadata(kind: &Kind, metadata: &Value, old: Option<&Value>) -> 
     let naming = if core && kind.plural == "namespaces" { dns_label } else { dns_subdomain };
     let mut causes = Vec::new();
     if old.is_none() {
-        names(metadata, naming, "metadata", &mut causes);
+        names(metadata, naming, &mut causes);
     }
     if kind.is_namespaced() {
-        namespace(metadata, "metadata", &mut causes);
+        match text(metadata, "namespace") {
+            "" => causes.push(Cause::required("metadata.namespace", "")),
+            namespace => wrong("metadata.namespace", namespace, dns_label(namespace), &mut causes),
+        }
     }
-    common(metadata, "metadata", &mut causes);
+    common(metadata, &mut causes);
     if core {
         for (index, finalizer) in texts(metadata, "finalizers").enumerate() {
             if !finalizer.contains('/') && !matches!(finalizer, "kubernetes" | "orphan" | "foregroundDeletion") {
@@ -53,101 +56,65 @@ pub fn validate_metadata(kind: &Kind, metadata: &Value, old: Option<&Value>) -> 
         }
     }
     if let Some(old) = old {
-        update(metadata, old, &mut causes);
+        for name in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            if metadata[name] != old[name] {
+                causes.push(Cause::invalid(&format!("metadata.{name}"), &metadata[name], "field is immutable"));
+            }
+        }
     }
     causes
 }
 
-/// What is wrong with the metadata of an object inside of another.
-pub(super) fn validate_embedded(metadata: &Value, path: &str) -> Vec<Cause> {
-    if let Some(misfit) = misfit(metadata) {
-        return vec![Cause::invalid(path, metadata, &misfit)];
-    }
-    let mut causes = Vec::new();
-    let mut named = metadata.clone();
-    if let Some(fields) = named.as_object_mut().filter(|_| text(metadata, "name").is_empty()) {
-        fields.insert("name".to_owned(), "fakename".into());
-    }
-    names(&named, path_segment, path, &mut causes);
-    if !text(metadata, "namespace").is_empty() {
-        namespace(metadata, path, &mut causes);
-    }
-    common(metadata, path, &mut causes);
-    causes
-}
-
-fn names(metadata: &Value, naming: fn(&str) -> Vec<String>, path: &str, causes: &mut Vec<Cause>) {
+fn names(metadata: &Value, naming: fn(&str) -> Vec<String>, causes: &mut Vec<Cause>) {
     let (name, prefix) = (text(metadata, "name"), text(metadata, "generateName"));
     if !prefix.is_empty() {
         // What follows the prefix is a letter or a digit, so a dash may end it.
         let whole = prefix.strip_suffix('-').filter(|rest| !rest.is_empty()).and_then(|rest| rest.char_indices().next_back());
         let whole = whole.map_or_else(|| prefix.to_owned(), |(last, _)| format!("{}a", &prefix[..last]));
-        wrong(&format!("{path}.generateName"), prefix, naming(&whole), causes);
+        wrong("metadata.generateName", prefix, naming(&whole), causes);
     }
     if name.is_empty() {
-        causes.push(Cause::required(&format!("{path}.name"), "name or generateName is required"));
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
     } else {
-        wrong(&format!("{path}.name"), name, naming(name), causes);
+        wrong("metadata.name", name, naming(name), causes);
     }
 }
 
-fn namespace(metadata: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let path = format!("{path}.namespace");
-    match text(metadata, "namespace") {
-        "" => causes.push(Cause::required(&path, "")),
-        namespace => wrong(&path, namespace, dns_label(namespace), causes),
-    }
-}
-
-fn common(metadata: &Value, path: &str, causes: &mut Vec<Cause>) {
-    if metadata["generation"].as_i64().is_some_and(|generation| generation < 0) {
-        causes.push(Cause::invalid(&format!("{path}.generation"), &metadata["generation"], "must be greater than or equal to 0"));
-    }
+fn common(metadata: &Value, causes: &mut Vec<Cause>) {
     let pairs = |name: &str| {
         let pairs = metadata.get(name).and_then(Value::as_object).into_iter().flatten();
         pairs.map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()))
     };
-    let here = format!("{path}.labels");
     for (key, value) in pairs("labels") {
-        wrong(&here, key, qualified_name(key), causes);
-        wrong(&here, value, label_value(value), causes);
+        wrong("metadata.labels", key, qualified_name(key), causes);
+        wrong("metadata.labels", value, label_value(value), causes);
     }
-    let here = format!("{path}.annotations");
     for (key, _) in pairs("annotations") {
-        wrong(&here, key, qualified_name(&key.to_lowercase()), causes);
+        wrong("metadata.annotations", key, qualified_name(&key.to_lowercase()), causes);
     }
     if pairs("annotations").map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_ANNOTATIONS {
-        causes.push(Cause::too_long(&here, i64::try_from(MAX_ANNOTATIONS).unwrap_or(i64::MAX)));
+        causes.push(Cause::too_long("metadata.annotations", i64::try_from(MAX_ANNOTATIONS).unwrap_or(i64::MAX)));
     }
-    owners(metadata, &format!("{path}.ownerReferences"), causes);
-    let here = format!("{path}.finalizers");
+    owners(metadata, causes);
     for finalizer in texts(metadata, "finalizers") {
-        wrong(&here, finalizer, qualified_name(finalizer), causes);
+        wrong("metadata.finalizers", finalizer, qualified_name(finalizer), causes);
     }
     let has = |name: &str| texts(metadata, "finalizers").any(|finalizer| finalizer == name);
     if has("orphan") && has("foregroundDeletion") {
         let detail = "finalizer orphan and foregroundDeletion cannot be both set";
-        causes.push(Cause::invalid(&here, &metadata["finalizers"], detail));
+        causes.push(Cause::invalid("metadata.finalizers", &metadata["finalizers"], detail));
     }
 }
 
-fn owners(metadata: &Value, path: &str, causes: &mut Vec<Cause>) {
+fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
+    let path = "metadata.ownerReferences";
     let mut controller: Option<String> = None;
     for owner in metadata.get("ownerReferences").and_then(Value::as_array).into_iter().flatten() {
-        for (name, detail) in [
-            ("apiVersion", "version must not be empty"),
-            ("kind", "must not be empty"),
-            ("name", "must not be empty"),
-            ("uid", "must not be empty"),
-        ] {
+        for name in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, name).is_empty() {
+                let detail = if name == "apiVersion" { "version must not be empty" } else { "must not be empty" };
                 causes.push(Cause::invalid(&format!("{path}.{name}"), &"".into(), detail));
             }
-        }
-        if text(owner, "apiVersion") == "v1" && text(owner, "kind") == "Event" {
-            // Shown in the order of the fields, which is not that of their names.
-            let title = format!("Invalid value: {}", shown_owner(owner));
-            causes.push(Cause::plain("FieldValueInvalid", &title, path, "/v1, Kind=Event is disallowed from being an owner"));
         }
         if owner["controller"] == true {
             let this = format!("{}/{}", text(owner, "kind"), text(owner, "name"));
@@ -164,6 +131,7 @@ fn owners(metadata: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
+/// An owner with its fields in the order of their definition, which is not that of their names.
 fn shown_owner(owner: &Value) -> String {
     let mut fields: Vec<String> =
         ["apiVersion", "kind", "name", "uid"].iter().map(|name| format!("\"{name}\":{}", Value::from(text(owner, name)))).collect();
@@ -171,29 +139,6 @@ fn shown_owner(owner: &Value) -> String {
         fields.extend(owner.get(name).filter(|value| value.is_boolean()).map(|value| format!("\"{name}\":{value}")));
     }
     super::html_safe(&format!("{{{}}}", fields.join(",")))
-}
-
-fn update(metadata: &Value, old: &Value, causes: &mut Vec<Cause>) {
-    if old.get("deletionTimestamp").is_some_and(|time| !time.is_null()) {
-        let mut added: Vec<&str> =
-            texts(metadata, "finalizers").filter(|finalizer| !texts(old, "finalizers").any(|known| known == *finalizer)).collect();
-        added.sort_unstable();
-        added.dedup();
-        if !added.is_empty() {
-            let added: Vec<String> = added.into_iter().map(super::quoted).collect();
-            let detail = format!(
-                "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                added.join(", ")
-            );
-            causes.push(Cause::forbidden("metadata.finalizers", &detail));
-        }
-    }
-    for name in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let (new, old) = (metadata.get(name).unwrap_or(&Value::Null), old.get(name).unwrap_or(&Value::Null));
-        if new != old {
-            causes.push(Cause::invalid(&format!("metadata.{name}"), new, "field is immutable"));
-        }
-    }
 }
 
 fn text<'a>(metadata: &'a Value, name: &str) -> &'a str {
@@ -208,102 +153,68 @@ fn wrong(path: &str, value: &str, details: Vec<String>, causes: &mut Vec<Cause>)
     causes.extend(details.into_iter().map(|detail| Cause::invalid(path, &value.into(), &detail)));
 }
 
-/// What a text should look like, with examples.
-fn mismatch(words: &str, examples: &[&str], shape: &str) -> String {
-    let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
-    format!("{words} (e.g. {}regex used for validation is '{shape}')", examples.join(" or "))
-}
-
-fn dns_subdomain(name: &str) -> Vec<String> {
+pub(in super::super) fn dns_subdomain(name: &str) -> Vec<String> {
     subdomain(name, "characters")
 }
 
 fn subdomain(name: &str, unit: &str) -> Vec<String> {
     let words = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an \
                  alphanumeric character";
-    let mut details = Vec::new();
-    if name.len() > 253 {
-        details.push(format!("must be no more than 253 {unit}"));
-    }
-    if !has_shape(name, SUBDOMAIN) {
-        details.push(mismatch(words, &["example.com"], SUBDOMAIN));
-    }
-    details
+    shaped(name, 253, unit, SUBDOMAIN, words, &["example.com"])
 }
 
 fn dns_label(name: &str) -> Vec<String> {
     let words = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
                  alphanumeric character";
-    let mut details = Vec::new();
-    if name.len() > 63 {
-        details.push("must be no more than 63 characters".to_owned());
-    }
-    if !has_shape(name, LABEL) {
-        let dots = has_shape(name, SUBDOMAIN);
-        details.push(if dots { "must not contain dots".to_owned() } else { mismatch(words, &["my-name", "123-abc"], LABEL) });
+    let mut details = shaped(name, 63, "characters", LABEL, words, &["my-name", "123-abc"]);
+    if name.contains('.') && has_shape(name, SUBDOMAIN) {
+        details.pop();
+        details.push("must not contain dots".to_owned());
     }
     details
 }
 
-pub(super) fn dns_1035_label(name: &str) -> Vec<String> {
+pub(in super::super) fn dns_1035_label(name: &str) -> Vec<String> {
     let words = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with \
                  an alphanumeric character";
-    let mut details = Vec::new();
-    if name.len() > 63 {
-        details.push("must be no more than 63 characters".to_owned());
-    }
-    if !has_shape(name, LABEL_1035) {
-        details.push(mismatch(words, &["my-name", "abc-123"], LABEL_1035));
-    }
-    details
-}
-
-fn path_segment(name: &str) -> Vec<String> {
-    if matches!(name, "." | "..") {
-        return vec![format!("may not be '{name}'")];
-    }
-    ["/", "%"].iter().filter(|part| name.contains(**part)).map(|part| format!("may not contain '{part}'")).collect()
-}
-
-/// A name with or without a domain before it, as for labels and finalizers.
-fn qualified_name(key: &str) -> Vec<String> {
-    let words = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
-    let mismatch = mismatch(words, &["MyName", "my.name", "123-abc"], QUALIFIED);
-    let mut details = Vec::new();
-    let name = match key.split('/').collect::<Vec<_>>()[..] {
-        [name] => name,
-        [prefix, name] => {
-            if prefix.is_empty() {
-                details.push("prefix part must be non-empty".to_owned());
-            } else {
-                details.extend(subdomain(prefix, "bytes").into_iter().map(|detail| format!("prefix part {detail}")));
-            }
-            name
-        }
-        _ => {
-            return vec![format!("a valid label key {mismatch} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")];
-        }
-    };
-    if name.is_empty() {
-        details.push("name part must be non-empty".to_owned());
-    } else if name.len() > 63 {
-        details.push("name part must be no more than 63 bytes".to_owned());
-    }
-    if !has_shape(name, QUALIFIED) {
-        details.push(format!("name part {mismatch}"));
-    }
-    details
+    shaped(name, 63, "characters", LABEL_1035, words, &["my-name", "abc-123"])
 }
 
 fn label_value(value: &str) -> Vec<String> {
     let words = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                  alphanumeric character";
-    let mut details = Vec::new();
-    if value.len() > 63 {
-        details.push("must be no more than 63 bytes".to_owned());
+    shaped(value, 63, "bytes", LABEL_VALUE, words, &["MyValue", "my_value", "12345"])
+}
+
+/// A name with or without a domain before it, as for labels and finalizers.
+fn qualified_name(key: &str) -> Vec<String> {
+    let words = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+    let examples = &["MyName", "my.name", "123-abc"];
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if name.contains('/') {
+        let mismatch = mismatch(words, examples, QUALIFIED);
+        return vec![format!("a valid label key {mismatch} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")];
     }
-    if !has_shape(value, LABEL_VALUE) {
-        details.push(mismatch(words, &["MyValue", "my_value", "12345"], LABEL_VALUE));
+    let mut details = match prefix {
+        None => Vec::new(),
+        Some("") => vec!["prefix part must be non-empty".to_owned()],
+        Some(prefix) => subdomain(prefix, "bytes").into_iter().map(|detail| format!("prefix part {detail}")).collect(),
+    };
+    if name.is_empty() {
+        details.push("name part must be non-empty".to_owned());
     }
+    details.extend(shaped(name, 63, "bytes", QUALIFIED, words, examples).into_iter().map(|detail| format!("name part {detail}")));
     details
+}
+
+/// What is wrong with a text of at most `max` bytes and of a shape, which is told in `words` and by examples.
+fn shaped(text: &str, max: usize, unit: &str, shape: &str, words: &str, examples: &[&str]) -> Vec<String> {
+    let long = (text.len() > max).then(|| format!("must be no more than {max} {unit}"));
+    let odd = (!has_shape(text, shape)).then(|| mismatch(words, examples, shape));
+    long.into_iter().chain(odd).collect()
+}
+
+fn mismatch(words: &str, examples: &[&str], shape: &str) -> String {
+    let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
+    format!("{words} (e.g. {}regex used for validation is '{shape}')", examples.join(" or "))
 }

@@ -11,6 +11,8 @@ use super::{Change, HISTORY_BYTES, HISTORY_CHANGES, Shared, StoreError, Stored};
 
 /// How many changes [`Watch::next`] hands out at once: they are held in memory until they are sent.
 const BATCH: usize = 64;
+/// How large those are together, about, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
 /// How large a change is besides its objects, about, in bytes.
 const OVERHEAD: usize = 512;
 
@@ -114,11 +116,16 @@ impl Watch {
             return Err(StoreError::Compacted { oldest });
         }
         let ours = |change: &&Arc<Change>| change.concerns(&self.resource, self.namespace.as_deref());
-        let changes: Vec<_> = state.history.after(self.seen).filter(ours).take(BATCH).cloned().collect();
-        self.seen = match changes.last() {
-            Some(last) if changes.len() == BATCH => last.version,
-            _ => self.seen.max(state.version),
-        };
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        for change in state.history.after(self.seen).filter(ours) {
+            bytes += size(change);
+            changes.push(Arc::clone(change));
+            if changes.len() == BATCH || bytes >= BATCH_BYTES {
+                self.seen = change.version;
+                return Ok(changes);
+            }
+        }
+        self.seen = self.seen.max(state.version);
         Ok(changes)
     }
 }

@@ -47,6 +47,8 @@ pub(super) struct Wanted<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) after: Option<&'a (String, String)>,
     pub(super) limit: Option<usize>,
+    /// After how much it ends, without counting what follows.
+    pub(super) bytes: usize,
 }
 
 /// A page of what is in the table, with `undo` in place of what has changed since `version`.
@@ -65,15 +67,20 @@ pub(super) fn page(snapshot: &ReadTransaction, wanted: &Wanted<'_>, version: u64
     }
     let start = after.map_or(Bound::Included(first), Bound::Excluded);
     let limit = wanted.limit.unwrap_or(usize::MAX);
+    let mut bytes = 0;
+    // Answers whether to go on.
     let mut add = |place: (&str, &str), object: &dyn Fn() -> Stored| {
-        if page.items.len() == limit {
+        if page.items.len() == limit || bytes >= wanted.bytes {
             page.remaining += 1;
-            return;
+            return bytes < wanted.bytes;
         }
-        page.items.push(object());
-        if page.items.len() == limit {
+        let object = object();
+        bytes = bytes.saturating_add(object.json.len());
+        page.items.push(object);
+        if page.items.len() == limit || bytes >= wanted.bytes {
             page.next = Some((place.0.to_owned(), place.1.to_owned()));
         }
+        true
     };
     let table = snapshot.open_table(OBJECTS)?;
     let mut undone = undo
@@ -81,23 +88,27 @@ pub(super) fn page(snapshot: &ReadTransaction, wanted: &Wanted<'_>, version: u64
         .map(|((namespace, name), old)| ((namespace.as_str(), name.as_str()), old))
         .filter(|(place, _)| after.is_none_or(|(_, namespace, name)| *place > (namespace, name)))
         .peekable();
+    let mut go_on = true;
     for entry in table.range::<(&str, &str, &str)>((start, Bound::Excluded(end)))? {
         let (key, value) = entry?;
         let (_, namespace, name) = key.value();
         let place = (namespace, name);
         while let Some((before, old)) = undone.next_if(|(before, _)| *before < place) {
             if let Some(old) = old {
-                add(before, &|| old.clone());
+                go_on = add(before, &|| old.clone());
             }
         }
         match undone.next_if(|(same, _)| *same == place) {
             Some((_, None)) => {}
-            Some((_, Some(old))) => add(place, &|| old.clone()),
-            None => add(place, &|| stored(value.value())),
+            Some((_, Some(old))) => go_on = add(place, &|| old.clone()),
+            None => go_on = add(place, &|| stored(value.value())),
+        }
+        if !go_on {
+            break;
         }
     }
-    for (place, old) in undone {
-        if let Some(old) = old {
+    for old in undone.filter(|_| go_on) {
+        if let (place, Some(old)) = old {
             add(place, &|| old.clone());
         }
     }

@@ -1,8 +1,7 @@
 //! Output to be read: aligned, coloured only on a terminal.
-#![expect(clippy::print_stdout, reason = "this is what the demo is for")]
 
 use std::cell::Cell;
-use std::io::{IsTerminal as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
 use headwater_api::GitRepository;
@@ -32,38 +31,38 @@ impl Screen {
 
     /// The first line.
     pub fn title(&self, text: &str) {
-        println!("{}", self.ink(Ink::Bold, text));
+        line(&self.ink(Ink::Bold, text));
     }
 
     /// The next step begins.
     pub fn step(&self, text: &str) {
         self.steps.set(self.steps.get() + 1);
-        println!("\n{}", self.ink(Ink::Bold, &format!("{}. {text}", self.steps.get())));
+        line(&format!("\n{}", self.ink(Ink::Bold, &format!("{}. {text}", self.steps.get()))));
     }
 
     /// Something that is known now.
     pub fn fact(&self, name: &str, text: &str) {
-        println!("   {} {text}", self.ink(Ink::Faint, &format!("{name:<9}")));
+        line(&format!("   {} {text}", self.ink(Ink::Faint, &format!("{name:<9}"))));
     }
 
     /// What is going on.
     pub fn progress(&self, text: &str) {
-        println!("   {}", self.ink(Ink::Faint, &format!("… {text}")));
+        line(&format!("   {}", self.ink(Ink::Faint, &format!("… {text}"))));
     }
 
     /// Something to type.
     pub fn command(&self, text: &str) {
-        println!("   {} {text}", self.ink(Ink::Faint, "$"));
+        line(&format!("   {} {text}", self.ink(Ink::Faint, "$")));
     }
 
     /// A table of what the object says of itself.
     pub fn conditions(&self, object: &GitRepository) {
         let conditions = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        println!("   {}", self.ink(Ink::Faint, &format!("{:<18} {:<7} {:<10} MESSAGE", "CONDITION", "STATUS", "REASON")));
+        line(&format!("   {}", self.ink(Ink::Faint, &format!("{:<18} {:<7} {:<10} MESSAGE", "CONDITION", "STATUS", "REASON"))));
         for condition in conditions {
             let ink = if condition.status == Status::True { Ink::Green } else { Ink::Red };
             let status = self.ink(ink, &format!("{:<7}", condition.status.to_string()));
-            println!("   {:<18} {status} {:<10} {}", condition.type_, condition.reason, condition.message);
+            line(&format!("   {:<18} {status} {:<10} {}", condition.type_, condition.reason, condition.message));
         }
     }
 
@@ -79,6 +78,11 @@ impl Screen {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// Writes a line. When nobody reads any more, the demo goes on to its end nevertheless.
+fn line(text: &str) {
+    drop(writeln!(stdout(), "{text}"));
 }
 
 /// A duration for people.

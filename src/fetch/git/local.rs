@@ -36,7 +36,7 @@ pub(super) fn may_be(remote: &Remote) -> bool {
     remote.url.scheme() == SCHEME && remote.local == LocalRepositories::Allowed
 }
 
-/// See [`super::resolve`].
+/// See [`super::resolve()`].
 pub(super) fn resolve(remote: &Remote, reference: &Reference, interrupt: &AtomicBool) -> Result<Head, Error> {
     patiently(|| resolve::resolve(&mut Local::open(remote, interrupt)?, reference))
 }

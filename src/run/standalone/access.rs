@@ -20,8 +20,8 @@ const PRIVATE: u32 = 0o600;
 
 /// How the API is reached.
 pub struct Access {
-    /// The file for kubectl.
-    pub kubeconfig: PathBuf,
+    /// What kubectl is told.
+    config: String,
     /// The address, as in that file.
     pub url: String,
     /// Who bears it is let in; nothing on the loopback interface.
@@ -30,7 +30,7 @@ pub struct Access {
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
-/// Writes the kubeconfig into `data`, and makes or reads back what it needs.
+/// Makes what clients need to be let in, or reads it back from `data`.
 pub fn prepare(data: &Path, address: SocketAddr) -> Result<Access, Stopped> {
     // What clients on this machine dial where the server listens on all interfaces.
     let host = match address.ip() {
@@ -39,7 +39,6 @@ pub fn prepare(data: &Path, address: SocketAddr) -> Result<Access, Stopped> {
         IpAddr::V6(ip) => format!("[{ip}]"),
         IpAddr::V4(ip) => ip.to_string(),
     };
-    let kubeconfig = data.join("kubeconfig");
     let (url, token, tls, cluster, user);
     if is_local(address) {
         url = format!("http://{host}:{}", address.port());
@@ -59,8 +58,16 @@ pub fn prepare(data: &Path, address: SocketAddr) -> Result<Access, Stopped> {
         "users": [{"name": "headwater", "user": user}],
         "contexts": [{"name": "headwater", "context": {"cluster": "headwater", "user": "headwater"}}],
     });
-    write(&kubeconfig, &serde_json::to_string_pretty(&config)?)?;
-    Ok(Access { kubeconfig: kubeconfig.canonicalize()?, url, token, tls })
+    Ok(Access { config: serde_json::to_string_pretty(&config)?, url, token, tls })
+}
+
+impl Access {
+    /// Writes the kubeconfig into `data` and says where it is. To be called once `data` is ours: another process may serve it.
+    pub fn publish(&self, data: &Path) -> Result<PathBuf, Stopped> {
+        let kubeconfig = data.join("kubeconfig");
+        write(&kubeconfig, &self.config)?;
+        Ok(kubeconfig.canonicalize()?)
+    }
 }
 
 /// The token, made once and kept.

@@ -1,78 +1,39 @@
 //! The fields of metadata and their types.
 
 use chrono::DateTime;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// What a field holds, with the names that Go has for it.
-enum Holds {
-    Text(&'static str),
-    Number,
-    Flag,
-    Time,
-    /// Texts by name.
-    Texts,
-    /// A list of texts.
-    List,
-    /// A list of records.
-    Records(&'static str, &'static [(&'static str, Holds)]),
-    Anything,
-}
-
-const TEXT: Holds = Holds::Text("string");
-const UID: Holds = Holds::Text("types.UID");
-
-const OWNER: &[(&str, Holds)] =
-    &[("apiVersion", TEXT), ("kind", TEXT), ("name", TEXT), ("uid", UID), ("controller", Holds::Flag), ("blockOwnerDeletion", Holds::Flag)];
-
-const MANAGED_FIELDS: &[(&str, Holds)] = &[
-    ("manager", TEXT),
-    ("operation", Holds::Text("v1.ManagedFieldsOperationType")),
-    ("apiVersion", TEXT),
-    ("time", Holds::Time),
-    ("fieldsType", TEXT),
-    ("fieldsV1", Holds::Anything),
-    ("subresource", TEXT),
-];
-
-const FIELDS: &[(&str, Holds)] = &[
-    ("name", TEXT),
-    ("generateName", TEXT),
-    ("namespace", TEXT),
-    ("selfLink", TEXT),
-    ("uid", UID),
-    ("resourceVersion", TEXT),
-    ("generation", Holds::Number),
-    ("creationTimestamp", Holds::Time),
-    ("deletionTimestamp", Holds::Time),
-    ("deletionGracePeriodSeconds", Holds::Number),
-    ("labels", Holds::Texts),
-    ("annotations", Holds::Texts),
-    ("ownerReferences", Holds::Records("v1.OwnerReference", OWNER)),
-    ("finalizers", Holds::List),
-    ("managedFields", Holds::Records("v1.ManagedFieldsEntry", MANAGED_FIELDS)),
-];
+use crate::apiserver::builtin::{OBJECT_META, REFERENCE, definitions};
+use crate::apiserver::patch::json_type;
+use crate::apiserver::schema::quoted;
 
 /// Removes fields that do not exist and answers their paths.
 pub(in super::super) fn prune(metadata: &mut Value, path: &str) -> Vec<String> {
     let mut unknown = Vec::new();
-    known_only(metadata, FIELDS, path, &mut unknown);
+    known_only(&definitions()[OBJECT_META], metadata, path, &mut unknown);
     unknown
 }
 
-fn known_only(value: &mut Value, known: &[(&str, Holds)], path: &str, unknown: &mut Vec<String>) {
-    let Value::Object(fields) = value else { return };
-    fields.retain(|name, value| {
-        let Some((_, holds)) = known.iter().find(|(known, _)| known == name) else {
-            unknown.push(format!("{path}.{name}"));
-            return false;
-        };
-        if let (Holds::Records(_, known), Value::Array(records)) = (holds, value) {
-            for (index, record) in records.iter_mut().enumerate() {
-                known_only(record, known, &format!("{path}.{name}[{index}]"), unknown);
+fn known_only(definition: &Value, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            let Some(known) = definition["properties"].as_object() else { return };
+            fields.retain(|name, value| {
+                let here = format!("{path}.{name}");
+                match known.get(name) {
+                    Some(known) => known_only(resolved(known).0, value, &here, unknown),
+                    None => unknown.push(here),
+                }
+                known.contains_key(name)
+            });
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                known_only(resolved(&definition["items"]).0, item, &format!("{path}[{index}]"), unknown);
             }
         }
-        true
-    });
+        _ => {}
+    }
 }
 
 /// Why metadata cannot be read at all, in the words of the server: `json: cannot unmarshal number into Go struct field ObjectMeta.name of type string`.
@@ -80,58 +41,53 @@ fn known_only(value: &mut Value, known: &[(&str, Holds)], path: &str, unknown: &
 pub fn misfit(metadata: &Value) -> Option<String> {
     match metadata {
         Value::Null => None,
-        Value::Object(_) => record(metadata, FIELDS, "ObjectMeta."),
-        other => Some(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", name(other))),
+        Value::Object(fields) => record(&definitions()[OBJECT_META], fields, "ObjectMeta"),
+        other => Some(format!("json: cannot unmarshal {} into Go value of type v1.ObjectMeta", json_type(other))),
     }
 }
 
-fn record(value: &Value, known: &[(&str, Holds)], path: &str) -> Option<String> {
-    let mut fields = value.as_object()?.iter().filter(|(_, value)| !value.is_null());
-    fields.find_map(|(name, value)| field(&known.iter().find(|(known, _)| known == name)?.1, value, &format!("{path}{name}")))
+fn record(definition: &Value, fields: &Map<String, Value>, path: &str) -> Option<String> {
+    fields.iter().find_map(|(name, value)| field(definition["properties"].get(name)?, value, &format!("{path}.{name}")))
 }
 
-fn field(holds: &Holds, value: &Value, path: &str) -> Option<String> {
-    let wanted =
-        |wanted: &str, value: &Value| Some(format!("json: cannot unmarshal {} into Go struct field {path} of type {wanted}", name(value)));
-    let no_text = |value: &&Value| !value.is_string() && !value.is_null();
-    match (holds, value) {
-        (Holds::Anything, _) | (Holds::Text(_), Value::String(_)) | (Holds::Flag, Value::Bool(_)) => None,
-        (Holds::Text(go), _) => wanted(go, value),
-        (Holds::Flag, _) => wanted("bool", value),
-        (Holds::Number, Value::Number(number)) if number.is_i64() => None,
-        (Holds::Number, Value::Number(number)) => {
-            Some(format!("json: cannot unmarshal number {number} into Go struct field {path} of type int64"))
-        }
-        (Holds::Number, _) => wanted("int64", value),
-        (Holds::Time, Value::String(text)) => DateTime::parse_from_rfc3339(text).is_err().then(|| {
-            let quoted = super::super::quoted(text);
+fn field(definition: &Value, value: &Value, path: &str) -> Option<String> {
+    let (found, named) = resolved(definition);
+    match (found["type"].as_str()?, value) {
+        ("string", Value::String(text)) if found["format"] == "date-time" => DateTime::parse_from_rfc3339(text).is_err().then(|| {
+            let quoted = quoted(text);
             format!("parsing time {quoted} as \"2006-01-02T15:04:05Z07:00\": cannot parse {quoted} as \"2006\"")
         }),
-        (Holds::Time, _) => wanted("string", value),
-        (Holds::Texts, Value::Object(texts)) => wanted("string", texts.values().find(no_text)?),
-        (Holds::Texts, _) => wanted("map[string]string", value),
-        (Holds::List, Value::Array(items)) => wanted("string", items.iter().find(no_text)?),
-        (Holds::List, _) => wanted("[]string", value),
-        (Holds::Records(go, known), Value::Array(items)) => items.iter().find_map(|item| {
-            if !item.is_object() && !item.is_null() {
-                return wanted(go, item);
-            }
+        (_, Value::Null) | ("string", Value::String(_)) | ("boolean", Value::Bool(_)) => None,
+        ("integer", Value::Number(number)) if number.is_i64() => None,
+        ("integer", Value::Number(number)) => {
+            Some(format!("json: cannot unmarshal number {number} into Go struct field {path} of type int64"))
+        }
+        ("array", Value::Array(items)) => items.iter().find_map(|item| field(&found["items"], item, path)),
+        ("object", Value::Object(fields)) => match found.get("additionalProperties") {
+            Some(each) => fields.values().find_map(|value| field(each, value, path)),
             // Go names the type of the record, then the path from the whole.
-            let list = path.rsplit('.').next().unwrap_or_default();
-            record(item, known, &format!("{}.{list}.", go.trim_start_matches("v1.")))
-        }),
-        (Holds::Records(go, _), _) => wanted(&format!("[]{go}"), value),
+            None => record(found, fields, &format!("{}.{}", named.rsplit('.').next()?, path.rsplit('.').next()?)),
+        },
+        _ => Some(format!("json: cannot unmarshal {} into Go struct field {path} of type {}", json_type(value), go_type(definition))),
     }
 }
 
-/// What Go's decoder calls a value.
-fn name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+/// A definition, or the one that it refers to with the name of that.
+fn resolved(definition: &Value) -> (&Value, &str) {
+    let reference = definition["$ref"].as_str().or_else(|| definition["allOf"][0]["$ref"].as_str());
+    let named = reference.and_then(|reference| reference.strip_prefix(REFERENCE)).unwrap_or_default();
+    (definitions().get(named).unwrap_or(definition), named)
+}
+
+/// What Go calls the type of a field.
+fn go_type(definition: &Value) -> String {
+    let (found, named) = resolved(definition);
+    match found["type"].as_str().unwrap_or_default() {
+        "integer" => "int64".to_owned(),
+        "boolean" => "bool".to_owned(),
+        "array" => format!("[]{}", go_type(&found["items"])),
+        "object" if named.is_empty() => "map[string]string".to_owned(),
+        "object" => format!("v1.{}", named.rsplit('.').next().unwrap_or_default()),
+        other => other.to_owned(),
     }
 }

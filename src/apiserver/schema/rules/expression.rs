@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use kube_cel::KubeCelExt as _;
-use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use kube_cel::cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 use kube_cel::cel::objects::ValueType;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as Cel};
 
@@ -18,25 +18,6 @@ const MAX_DEPTH: usize = 32;
 
 /// The names of types, as expressions compare them.
 const TYPES: &[&str] = &["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "timestamp", "duration"];
-
-/// What else expressions may name: the value, and groups of functions.
-const NAMES: &[&str] = &[
-    "self",
-    "oldSelf",
-    "sets",
-    "math",
-    "optional",
-    "base64",
-    "format",
-    "strings",
-    "jsonpatch",
-    "ip",
-    "cidr",
-    "url",
-    "quantity",
-    "semver",
-    "cel",
-];
 
 thread_local! {
     static FUNCTIONS: Context<'static> = functions();
@@ -70,12 +51,14 @@ impl Expression {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// Why it does not parse, or which of its names nothing is known of.
+    /// Why it does not parse.
     pub fn new(text: &str) -> Result<Self, String> {
         let compiled = thread::scope(|scope| {
             let parser = thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, || {
                 let program = Program::compile(text).map_err(|error| error.to_string().replace("\n| ", "\n | "))?;
-                inspect(program.expression(), &mut Vec::new(), 0).map_err(|fault| fault.told(text))?;
+                if is_deeper(program.expression(), MAX_DEPTH) {
+                    return Err(format!("the expression is nested deeper than {MAX_DEPTH} levels"));
+                }
                 Ok(program)
             });
             parser.ok()?.join().ok()
@@ -99,55 +82,25 @@ impl Expression {
     }
 }
 
-/// Why an expression that parses is refused.
-enum Fault<'a> {
-    TooDeep,
-    Unknown(&'a str),
-}
-
-impl Fault<'_> {
-    fn told(&self, text: &str) -> String {
-        match self {
-            Fault::TooDeep => format!("the expression is nested deeper than {MAX_DEPTH} levels"),
-            Fault::Unknown(name) => {
-                let place = text.find(name).unwrap_or_default();
-                let dots = ".".repeat(text[..place].chars().count());
-                let column = dots.len() + 1;
-                format!("ERROR: <input>:1:{column}: undeclared reference to '{name}' (in container '')\n | {text}\n | {dots}^")
-            }
-        }
+/// Whether an expression is nested deeper than `levels`. Looks no further than that.
+fn is_deeper(expression: &IdedExpr, levels: usize) -> bool {
+    if levels == 0 {
+        return true;
     }
-}
-
-/// Looks for names that stand for nothing. `loops` are the variables of the loops around.
-fn inspect<'a>(expression: &'a IdedExpr, loops: &mut Vec<&'a str>, depth: usize) -> Result<(), Fault<'a>> {
-    if depth > MAX_DEPTH {
-        return Err(Fault::TooDeep);
-    }
-    let depth = depth + 1;
+    let inner = |part: &IdedExpr| is_deeper(part, levels - 1);
+    let entry = |entry: &IdedEntryExpr| match &entry.expr {
+        EntryExpr::MapEntry(entry) => inner(&entry.key) || inner(&entry.value),
+        EntryExpr::StructField(field) => inner(&field.value),
+    };
     match &expression.expr {
-        Expr::Ident(name) => {
-            let known = name.starts_with('@') || [TYPES, NAMES, loops].concat().contains(&name.as_str());
-            if known { Ok(()) } else { Err(Fault::Unknown(name)) }
-        }
-        Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).try_for_each(|part| inspect(part, loops, depth)),
-        Expr::Select(select) => inspect(&select.operand, loops, depth),
-        Expr::List(list) => list.elements.iter().try_for_each(|part| inspect(part, loops, depth)),
-        Expr::Map(map) => map.entries.iter().try_for_each(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => inspect(&entry.key, loops, depth).and_then(|()| inspect(&entry.value, loops, depth)),
-            EntryExpr::StructField(field) => inspect(&field.value, loops, depth),
-        }),
-        Expr::Struct(value) => Err(Fault::Unknown(&value.type_name)),
+        Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).any(inner),
+        Expr::Select(select) => inner(&select.operand),
+        Expr::List(list) => list.elements.iter().any(inner),
+        Expr::Map(map) => map.entries.iter().any(entry),
+        Expr::Struct(value) => value.entries.iter().any(entry),
         Expr::Comprehension(step) => {
-            inspect(&step.iter_range, loops, depth)?;
-            inspect(&step.accu_init, loops, depth)?;
-            let outer = loops.len();
-            loops.extend([step.iter_var.as_str(), step.accu_var.as_str()]);
-            loops.extend(step.iter_var2.as_deref());
-            let inside = [&step.loop_cond, &step.loop_step, &step.result].into_iter().try_for_each(|part| inspect(part, loops, depth));
-            loops.truncate(outer);
-            inside
+            [&step.iter_range, &step.accu_init, &step.loop_cond, &step.loop_step, &step.result].into_iter().any(inner)
         }
-        Expr::Literal(_) | Expr::Unspecified => Ok(()),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => false,
     }
 }
