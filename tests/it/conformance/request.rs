@@ -276,7 +276,9 @@ async fn exchange(client: Client, request: Request<Vec<u8>>) -> Value {
         let mut body = read(&bytes, is_stream && parts.status == 200);
         // Only those that end the initial events come at a time that can be told.
         if let Some(events) = body.as_array_mut() {
-            events.retain(|event| event["type"] != "BOOKMARK" || event["object"]["metadata"]["annotations"].is_object());
+            let asked = request.uri().to_string().contains("sendInitialEvents");
+            let told = |event: &Value| asked && event["object"]["metadata"]["annotations"].is_object();
+            events.retain(|event| event["type"] != "BOOKMARK" || told(event));
         }
         return json!({
             "status": parts.status.as_u16(), "type": text("content-type"), "retry": text("retry-after"), "warnings": warnings, "body": body,
