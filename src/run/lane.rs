@@ -48,12 +48,30 @@ where
         .predicate_filter(predicates::generation.combine(requested), <_>::default());
     let lane = Lane { cx, store: store.clone(), workers: Semaphore::new(usize::from(settings.concurrent)), waiting: AtomicU32::new(0) };
     // Concurrency is bounded by the lane's own workers, so that it is known how many objects wait.
-    Controller::for_stream(watched, store)
+    let controller = Controller::for_stream(watched, store.clone())
         .with_config(Config::default().concurrency(0))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(move |object, lane| step(object, lane, stop.clone()), again, Arc::new(lane))
-        .for_each(|_| futures::future::ready(()))
-        .await;
+        .run(
+            {
+                let stop = stop.clone();
+                move |object, lane| step(object, lane, stop.clone())
+            },
+            again,
+            Arc::new(lane),
+        )
+        .for_each(|_| futures::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        () = stopped_early(&store, &stop) => {}
+    }
+}
+
+/// Ends when `stop` comes before the first list of objects: the controller would go on to wait for that, and nothing is under way.
+async fn stopped_early<K: Resource<DynamicType = ()> + Clone + 'static>(store: &Store<K>, stop: &CancellationToken) {
+    stop.cancelled().await;
+    if store.wait_until_ready().now_or_never().is_some() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// A reconcile request, so that its change triggers a pass.
