@@ -11,7 +11,6 @@ use tokio::{task, time::Instant};
 use tracing::{error, info};
 
 use super::{
-    Report, Summary,
     apply::{self, Gone, Kind, Outcome, Refusal, Server},
     failing::{Failure, Failures, Origin, certain, unusable},
     order::{self, Place, Plan, Rank},
@@ -52,18 +51,10 @@ struct Due<'a> {
     who: String,
 }
 
-/// What a pass comes to.
-#[derive(Default)]
-struct Tally {
-    summary: Summary,
-    failures: Failures,
-}
-
 /// Keeps the server as the folder is. Dropping a pass half-way is harmless: the next one does the rest.
-pub struct Keeper<R> {
+pub struct Keeper {
     server: Server,
     folder: PathBuf,
-    report: R,
     files: Manifests,
     /// None until the server has told.
     ours: Option<BTreeMap<Key, Ours>>,
@@ -78,32 +69,12 @@ pub struct Keeper<R> {
     pub folders: BTreeMap<PathBuf, (u64, u64)>,
 }
 
-/// What a pass did and what is left.
-pub struct Done {
-    /// What it did.
-    pub summary: Summary,
-    /// When something must be looked at again, if nothing changes before. Soon means that a file or a removal settles.
-    pub again: Option<Instant>,
-    /// Whether a file or a removal is still to settle.
-    pub settling: Settling,
-}
-
-/// Whether a pass saw all there is to see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settling {
-    /// Nothing is pending.
-    Settled,
-    /// A file is being written, or something is missing for a moment only, maybe.
-    Pending,
-}
-
-impl<R: Fn(Report)> Keeper<R> {
+impl Keeper {
     /// Nothing is read or asked yet.
-    pub fn new(client: kube::Client, folder: PathBuf, report: R) -> Self {
+    pub fn new(client: kube::Client, folder: PathBuf) -> Self {
         Self {
             server: Server::new(client),
             folder,
-            report,
             files: Manifests::new(),
             ours: None,
             failing: Failures::new(),
@@ -115,58 +86,59 @@ impl<R: Fn(Report)> Keeper<R> {
         }
     }
 
-    /// Looks at the folder and does what is due.
-    pub async fn pass(&mut self) -> Done {
+    /// Looks at the folder and does what is due. Answers when something must be looked at again, if nothing changes before.
+    pub async fn pass(&mut self) -> Option<Instant> {
         let start = Instant::now();
-        let mut tally = Tally::default();
+        let mut failures = Failures::new();
         let (folder, before) = (self.folder.clone(), self.files.clone());
         let scanned = task::spawn_blocking(move || read::scan(&folder, &before, SystemTime::now())).await;
         let scan = match scanned.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(scan) => scan,
             Err(reason) => {
                 // Nothing is known of the folder: all stays as it is.
-                tally.failures.clone_from(&self.failing);
+                failures.clone_from(&self.failing);
                 let failure = Failure::general(&self.folder, self.folder.display().to_string(), &reason);
-                tally.failures.insert(failure.who.clone(), failure);
+                failures.insert(failure.who.clone(), failure);
                 self.folders.clear();
                 self.missing.clear();
-                return Done { summary: self.tell(tally), again: None, settling: Settling::Settled };
+                self.tell(failures);
+                return None;
             }
         };
         self.folders.clone_from(&scan.folders);
         self.files.clone_from(&scan.files);
         let plan = order::plan(&scan.files);
-        unusable(&scan, &plan, &mut tally.failures);
+        unusable(&scan, &plan, &mut failures);
         if self.silent.is_some_and(|at| start < at) {
-            self.carry(&mut tally.failures);
-        } else if let Err(reason) = self.work(&scan, &plan, &mut tally).await {
+            self.carry(&mut failures);
+        } else if let Err(reason) = self.work(&scan, &plan, &mut failures).await {
             self.silent = Some(Instant::now() + self.retries.failed(SERVER));
-            tally.failures.insert(SERVER.to_owned(), Failure::general(&self.folder, SERVER.to_owned(), &reason.to_string()));
-            self.carry(&mut tally.failures);
+            failures.insert(SERVER.to_owned(), Failure::general(&self.folder, SERVER.to_owned(), &reason.to_string()));
+            self.carry(&mut failures);
         }
         let unsettled = scan.files.values().any(|file| file.unsettled) || (scan.busy && !self.missing.is_empty());
         let removals: Vec<Instant> = self.missing.values().map(|since| *since + REMOVAL).filter(|at| *at > start).collect();
-        let settling = if unsettled || !removals.is_empty() { Settling::Pending } else { Settling::Settled };
         let again = match self.silent {
             Some(at) => Some(at),
             // What was due before and is still there could not be done; it waits for a change.
             None => self.later.values().map(|later| later.at).filter(|at| *at > start).chain(removals).min(),
         };
         let settled = unsettled.then(|| Instant::now() + read::SETTLE);
-        Done { summary: self.tell(tally), again: again.into_iter().chain(settled).min(), settling }
+        self.tell(failures);
+        again.into_iter().chain(settled).min()
     }
 
     /// Applies and deletes. Fails when the server does not answer.
-    async fn work(&mut self, scan: &Scan, plan: &Plan, tally: &mut Tally) -> Result<(), Refusal> {
+    async fn work(&mut self, scan: &Scan, plan: &Plan, failures: &mut Failures) -> Result<(), Refusal> {
         let mut ours = if let Some(known) = self.ours.take() {
             known
         } else {
             let found = self.server.inventory().await?.into_iter();
             found.map(|(key, kind)| (key, Ours { kind, applied: None, origin: Origin::Unknown })).collect()
         };
-        let mut worked = self.apply_all(plan, &mut ours, tally).await;
+        let mut worked = self.apply_all(plan, &mut ours, failures).await;
         if worked.is_ok() {
-            worked = self.prune_all(scan, plan, &mut ours, tally).await;
+            worked = self.prune_all(scan, plan, &mut ours, failures).await;
         }
         if worked.is_ok() {
             let wanted: BTreeSet<&Key> = plan.objects.iter().map(|(_, object)| &object.key).collect();
@@ -185,7 +157,7 @@ impl<R: Fn(Report)> Keeper<R> {
     }
 
     /// Applies what differs from what this process applied last.
-    async fn apply_all(&mut self, plan: &Plan, ours: &mut BTreeMap<Key, Ours>, tally: &mut Tally) -> Result<(), Refusal> {
+    async fn apply_all(&mut self, plan: &Plan, ours: &mut BTreeMap<Key, Ours>, failures: &mut Failures) -> Result<(), Refusal> {
         // Once a kind or a namespace comes about, what failed before is tried at once.
         let mut waits = true;
         let mut batch = Vec::new();
@@ -194,7 +166,6 @@ impl<R: Fn(Report)> Keeper<R> {
             if let Some(known) = ours.get_mut(key) {
                 known.origin = Origin::Seen;
                 if known.applied.as_ref().is_some_and(|applied| applied.value == object.value) {
-                    tally.summary.unchanged += 1;
                     self.well(key);
                     continue;
                 }
@@ -202,7 +173,7 @@ impl<R: Fn(Report)> Keeper<R> {
             let same = |later: &&Later| later.object.as_ref().is_some_and(|refused| refused.value == object.value);
             let refused = self.later.get(key).filter(same);
             if let Some(later) = refused.filter(|later| waits && Instant::now() < later.at) {
-                tally.failures.insert(id(key), Failure::new(place.clone(), later.who.clone(), &later.reason));
+                failures.insert(id(key), Failure::new(place.clone(), later.who.clone(), &later.reason));
                 continue;
             }
             if refused.is_none() {
@@ -211,17 +182,17 @@ impl<R: Fn(Report)> Keeper<R> {
             let kind = match self.server.kind(&object.api_version, &key.kind).await {
                 Ok(kind) => kind,
                 Err(refusal) => {
-                    self.refused(place, object, &key.to_string(), refusal, tally)?;
+                    self.refused(place, object, &key.to_string(), refusal, failures)?;
                     continue;
                 }
             };
             let needed = Rank::of(key) <= Rank::Namespace;
             batch.push(Due { place, object, who: apply::title(&kind, key), kind });
             if needed || batch.len() == AT_ONCE {
-                waits = self.apply_batch(&mut batch, ours, tally).await? == Outcome::Unchanged && waits;
+                waits = self.apply_batch(&mut batch, ours, failures).await? == Outcome::Unchanged && waits;
             }
         }
-        self.apply_batch(&mut batch, ours, tally).await.map(drop)
+        self.apply_batch(&mut batch, ours, failures).await.map(drop)
     }
 
     /// Applies some at once. Tells whether others may have waited for one of them.
@@ -229,7 +200,7 @@ impl<R: Fn(Report)> Keeper<R> {
         &mut self,
         batch: &mut Vec<Due<'_>>,
         ours: &mut BTreeMap<Key, Ours>,
-        tally: &mut Tally,
+        failures: &mut Failures,
     ) -> Result<Outcome, Refusal> {
         let asked = batch.iter().map(|due| self.server.apply(&due.kind, due.object));
         let answers = futures::future::join_all(asked).await;
@@ -239,7 +210,11 @@ impl<R: Fn(Report)> Keeper<R> {
             let key = &object.key;
             let rank = Rank::of(key);
             if let Ok(outcome) = done {
-                self.applied(&who, outcome, &mut tally.summary);
+                match outcome {
+                    Outcome::Created => info!("{who} created"),
+                    Outcome::Configured => info!("{who} configured"),
+                    Outcome::Unchanged => {}
+                }
                 if outcome == Outcome::Created && rank <= Rank::Namespace {
                     emptied(object, ours);
                     needed = Outcome::Created;
@@ -254,14 +229,20 @@ impl<R: Fn(Report)> Keeper<R> {
             }
             match done {
                 Ok(_) => self.well(key),
-                Err(refusal) => self.refused(place, object, &who, refusal, tally)?,
+                Err(refusal) => self.refused(place, object, &who, refusal, failures)?,
             }
         }
         Ok(needed)
     }
 
     /// Deletes what is ours and was in the folder, once it is certain that it is no longer in there.
-    async fn prune_all(&mut self, scan: &Scan, plan: &Plan, ours: &mut BTreeMap<Key, Ours>, tally: &mut Tally) -> Result<(), Refusal> {
+    async fn prune_all(
+        &mut self,
+        scan: &Scan,
+        plan: &Plan,
+        ours: &mut BTreeMap<Key, Ours>,
+        failures: &mut Failures,
+    ) -> Result<(), Refusal> {
         let wanted: BTreeSet<&Key> = plan.objects.iter().map(|(_, object)| &object.key).collect();
         let anywhere = |key: &Key| wanted.iter().any(|w| (&w.group, &w.kind, &w.name) == (&key.group, &key.kind, &key.name));
         let gone = ours.iter().filter(|(key, mine)| !wanted.contains(key) && (mine.kind.namespaced || !anywhere(key)));
@@ -282,13 +263,11 @@ impl<R: Fn(Report)> Keeper<R> {
         let (due, waiting): (Vec<_>, Vec<_>) =
             due.into_iter().partition(|(key, _, _)| self.later.get(key).is_none_or(|later| later.object.is_some() || later.at <= now));
         for (key, later) in waiting.iter().filter_map(|(key, _, _)| Some((key, self.later.get(key)?))) {
-            tally.failures.insert(id(key), Failure::general(&self.folder, later.who.clone(), &later.reason));
+            failures.insert(id(key), Failure::general(&self.folder, later.who.clone(), &later.reason));
         }
         if !held.is_empty() {
             let reason = format!("{} that may have been removed stay on the server until all files can be read", held.len());
-            tally
-                .failures
-                .insert("held".to_owned(), Failure::general(&self.folder, format!("{}: objects", self.folder.display()), &reason));
+            failures.insert("held".to_owned(), Failure::general(&self.folder, format!("{}: objects", self.folder.display()), &reason));
         }
         let rank = |(key, _, _): &(Key, Kind, Origin)| Rank::of(key);
         for batch in due.chunk_by(|a, b| rank(a) == rank(b)).flat_map(|same| same.chunks(AT_ONCE)) {
@@ -298,9 +277,7 @@ impl<R: Fn(Report)> Keeper<R> {
                 match answer {
                     Ok(gone) => {
                         if gone == Gone::Pruned {
-                            tally.summary.pruned += 1;
                             info!("{who} pruned");
-                            (self.report)(Report::Pruned(who));
                         }
                         ours.remove(key);
                         self.missing.remove(key);
@@ -308,7 +285,7 @@ impl<R: Fn(Report)> Keeper<R> {
                     }
                     Err(Refusal::Said(reason)) => {
                         let reason = format!("cannot be pruned: {reason}");
-                        tally.failures.insert(id(key), Failure::general(&self.folder, who.clone(), &reason));
+                        failures.insert(id(key), Failure::general(&self.folder, who.clone(), &reason));
                         let at = Instant::now() + self.retries.failed(&id(key));
                         self.later.insert(key.clone(), Later { object: None, at, who, reason });
                     }
@@ -319,27 +296,18 @@ impl<R: Fn(Report)> Keeper<R> {
         Ok(())
     }
 
-    fn applied(&self, who: &str, outcome: Outcome, summary: &mut Summary) {
-        match outcome {
-            Outcome::Created => {
-                summary.applied += 1;
-                info!("{who} created");
-                (self.report)(Report::Created(who.to_owned()));
-            }
-            Outcome::Configured => {
-                summary.applied += 1;
-                info!("{who} configured");
-                (self.report)(Report::Configured(who.to_owned()));
-            }
-            Outcome::Unchanged => summary.unchanged += 1,
-        }
-    }
-
     /// Notes a refusal; gives back a silence.
-    fn refused(&mut self, place: &Place, object: &Arc<Object>, who: &str, refusal: Refusal, tally: &mut Tally) -> Result<(), Refusal> {
+    fn refused(
+        &mut self,
+        place: &Place,
+        object: &Arc<Object>,
+        who: &str,
+        refusal: Refusal,
+        failures: &mut Failures,
+    ) -> Result<(), Refusal> {
         let Refusal::Said(reason) = refusal else { return Err(refusal) };
         let key = &object.key;
-        tally.failures.insert(id(key), Failure::new(place.clone(), who.to_owned(), &reason));
+        failures.insert(id(key), Failure::new(place.clone(), who.to_owned(), &reason));
         self.server.forget(object.api_version.rsplit_once('/').map_or("", |(group, _)| group));
         let at = Instant::now() + self.retries.failed(&id(key));
         self.later.insert(key.clone(), Later { object: Some(Arc::clone(object)), at, who: who.to_owned(), reason });
@@ -360,22 +328,17 @@ impl<R: Fn(Report)> Keeper<R> {
     }
 
     /// Tells what failed since the last time, and what no longer does.
-    fn tell(&mut self, tally: Tally) -> Summary {
-        let Tally { mut summary, failures } = tally;
+    fn tell(&mut self, failures: Failures) {
         let mut all: Vec<&Failure> = failures.values().collect();
         all.sort_by(|a, b| (&a.place, &a.line).cmp(&(&b.place, &b.line)));
-        summary.failures = all.iter().map(|failure| failure.line.clone()).collect();
         let known: BTreeSet<&str> = self.failing.values().map(|failure| failure.line.as_str()).collect();
         for failure in all.into_iter().filter(|failure| !known.contains(failure.line.as_str())) {
             error!("{}", failure.line);
-            (self.report)(Report::Failed(failure.line.clone()));
         }
         for (_, failure) in self.failing.iter().filter(|(id, _)| !failures.contains_key(*id)) {
             info!("{}: no longer fails", failure.who);
-            (self.report)(Report::Mended(failure.who.clone()));
         }
         self.failing = failures;
-        summary
     }
 }
 

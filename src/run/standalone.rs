@@ -77,7 +77,7 @@ impl Running {
         let readiness = super::observe(&controller, &metrics, &mut tasks).await?;
         reconcile(&controller, client.clone(), storage, metrics, git::LocalRepositories::Allowed, &mut tasks).await?;
         readiness.ready();
-        tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop, |_| {}));
+        tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop));
         Ok(Self { client, kubeconfig, url: access.url, scratch, tasks })
     }
 
