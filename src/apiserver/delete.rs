@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::admit::DEFINITIONS;
-use super::kind::{Kind, Origin};
+use super::kind::Kind;
 use super::refusal::Refusal;
 use super::request::{DryRun, Query};
 use super::selector::Selector;
@@ -115,25 +115,16 @@ pub async fn delete_all(
     namespace: Option<&str>,
     selector: &Selector,
     options: &DeleteOptions,
-) -> Result<Value, Refusal> {
+) -> Result<Vec<Stored>, Refusal> {
     let mut items = Vec::new();
     for stored in read::selected(server.store(), kind, namespace, selector)? {
         let object = view::in_version(kind, view::parsed(&stored)?);
         match delete(server, kind, &key_of(kind, &object), options).await {
             Err(refusal) if !refusal.is_not_found() => return Err(refusal),
-            _ => items.push(object),
+            _ => items.push(stored),
         }
     }
-    let mut metadata = json!({"resourceVersion": server.store().version().to_string()});
-    if kind.origin == Origin::Custom {
-        metadata["continue"] = "".into();
-    } else {
-        for fields in items.iter_mut().filter_map(Value::as_object_mut) {
-            fields.remove("kind");
-            fields.remove("apiVersion");
-        }
-    }
-    Ok(json!({"kind": kind.list_kind, "apiVersion": kind.api_version(), "metadata": metadata, "items": items}))
+    Ok(items)
 }
 
 /// The key of an object of a kind.

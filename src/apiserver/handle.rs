@@ -127,12 +127,13 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
             let options = delete_options(&body, &query, &parts)?;
             let answer = if named {
                 let key = key(&kind, &target);
-                delete::delete(server, &kind, &key, &options).await?
+                delete::delete(server, &kind, &key, &options).await?.to_string().into()
             } else {
                 let selector = selector(&kind, &query)?;
-                delete::delete_all(server, &kind, target.namespace.as_deref(), &selector, &options).await?
+                let items = delete::delete_all(server, &kind, target.namespace.as_deref(), &selector, &options).await?;
+                read::deleted(server.store(), &kind, &items)?
             };
-            Ok(json(StatusCode::OK, answer.to_string().into()))
+            Ok(json(StatusCode::OK, answer))
         }
         _ => Err(Refusal::method_not_allowed()),
     }

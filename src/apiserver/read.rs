@@ -69,6 +69,15 @@ pub fn list(
     }
 }
 
+/// The list of objects that a deletion answers.
+pub fn deleted(store: &Store, kind: &Kind, items: &[Stored]) -> Result<Body, Refusal> {
+    let mut metadata = json!({"resourceVersion": store.version().to_string()});
+    if kind.origin == Origin::Custom {
+        metadata["continue"] = "".into();
+    }
+    whole(kind, &metadata, items)
+}
+
 /// All objects that are selected; the items of a page are the first `limit` of them.
 pub fn selected(store: &Store, kind: &Kind, namespace: Option<&str>, selector: &Selector) -> Result<Vec<Stored>, Refusal> {
     Ok(collect(store, kind, namespace, selector, Range::default())?.items)
