@@ -12,7 +12,7 @@ use regex::Regex;
 
 use crate::support::{
     PATIENCE, eventually,
-    standalone::{ask, ended},
+    process::{ask, ended},
 };
 
 /// The demo on a machine with nothing installed and for a user without a home; only the folder for what is temporary is given.

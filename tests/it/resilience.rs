@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -18,6 +16,7 @@ use crate::support::{
     namespace::{condition, message, revision},
     noise,
     proxy::{Conflicts, Outage},
+    tmpfs::Tmpfs,
     world::World,
 };
 
@@ -69,7 +68,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
         world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
         let mut last = world.space.ready("x").await;
         let mut head = String::new();
-        for round in 0..4_u64 {
+        for round in 0..10_u64 {
             let files: Vec<_> = (0..8).map(|n| (format!("f{n}"), format!("{round} {n} {content}"))).collect();
             let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
             head = repository.commit(&files);
@@ -77,7 +76,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
             world.space.patch("x", &request).await;
             // Spread over the time that one pass takes, at other moments in every run.
             let noise = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) % 60;
-            tokio::time::sleep(Duration::from_millis(round * 150 + noise)).await;
+            tokio::time::sleep(Duration::from_millis(round * 60 + noise)).await;
             world.controller.kill();
             world.controller.start().await;
 
@@ -190,28 +189,6 @@ async fn another_writer_on_the_same_object_loses_nothing_and_hinders_nothing() {
         let head = repository.commit(&[("b.yaml", "b: 1\n")]);
         let object = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
         assert_eq!(object["metadata"]["annotations"]["example.com/n"], "39");
-    }
-}
-
-/// A small file system in memory, gone at the end of its owner.
-struct Tmpfs<'a>(&'a Path);
-
-impl<'a> Tmpfs<'a> {
-    fn mount(path: &'a Path, options: &str) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
-    }
-
-    fn remount(&self, options: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(self.0).status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for Tmpfs<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
 }
 

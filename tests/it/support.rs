@@ -8,9 +8,11 @@ pub mod git;
 pub mod git_server;
 pub mod go;
 pub mod namespace;
+pub mod process;
 pub mod proxy;
 pub mod standalone;
 pub mod tls;
+pub mod tmpfs;
 pub mod world;
 
 use std::{

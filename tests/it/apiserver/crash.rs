@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -15,7 +14,7 @@ use super::{
     api::{JSON, MAPS, MERGE, SOON, map, version},
     standalone::Standalone,
 };
-use crate::support::{cluster::loudly, eventually};
+use crate::support::{cluster::loudly, eventually, tmpfs::Tmpfs};
 
 /// An object that is only whole if all its values agree.
 fn whole(name: &str, value: &str) -> Value {
@@ -122,23 +121,6 @@ async fn sources_and_their_artifacts_are_served_from_the_first_second() {
     let served = eventually(Duration::from_secs(1), async || reqwest::get(url).await.map_err(|error| error.to_string())).await;
     assert_eq!(served.status(), 200);
     assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
-}
-
-/// A small file system in memory, gone at the end of its owner.
-struct Tmpfs<'a>(&'a Path);
-
-impl<'a> Tmpfs<'a> {
-    fn mount(path: &'a Path, options: &str) -> Option<Self> {
-        fs::create_dir_all(path).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
-    }
-}
-
-impl Drop for Tmpfs<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

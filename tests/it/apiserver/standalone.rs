@@ -3,12 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use super::api::{Api, SOON};
-use crate::support::{controller::port, eventually};
+use crate::support::{controller::port, eventually, process::Process};
 
 /// The process, with the folder that outlives it.
 pub struct Standalone {
@@ -16,8 +16,7 @@ pub struct Standalone {
     pub api: Api,
     pub artifacts: String,
     listen: String,
-    log: PathBuf,
-    child: Option<Child>,
+    process: Process,
 }
 
 impl Standalone {
@@ -33,8 +32,8 @@ impl Standalone {
         }
         let (port, artifacts) = (port(), format!("127.0.0.1:{}", port()));
         let api = Api::at(&format!("{url}:{port}"));
-        let (data, log) = (folder.join("data"), folder.join("log"));
-        Self { data, api, artifacts, listen: format!("{host}:{port}"), log, child: None }
+        let (data, process) = (folder.join("data"), Process::new(folder.join("log")));
+        Self { data, api, artifacts, listen: format!("{host}:{port}"), process }
     }
 
     /// Listens there instead.
@@ -58,8 +57,8 @@ impl Standalone {
 
     /// Starts the process, without waiting for it.
     pub fn spawn(&mut self) {
-        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        self.child = Some(self.command().stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
+        let mut command = self.command();
+        self.process.spawn(&mut command);
     }
 
     /// Starts the process and waits until it answers.
@@ -67,7 +66,7 @@ impl Standalone {
         self.spawn();
         eventually(SOON, async || match self.api.ask("GET".parse().unwrap(), "/readyz", "", "").await {
             Ok(answer) if answer.code == 200 => Ok(()),
-            other => Err(format!("{other:?}; {}", fs::read_to_string(&self.log).unwrap_or_default())),
+            other => Err(format!("{other:?}; {}", self.process.log())),
         })
         .await;
     }
@@ -87,28 +86,13 @@ impl Standalone {
 
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.process.kill();
     }
 
     /// How much memory it has now, in bytes.
     pub fn memory(&self) -> u64 {
-        let id = self.child.as_ref().unwrap().id();
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
-    }
-}
-
-impl Drop for Standalone {
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let lines: Vec<_> = log.lines().collect();
-            eprintln!("the end of the log:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
-        }
     }
 }

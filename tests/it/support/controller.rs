@@ -1,15 +1,14 @@
 //! The real binary, started as a deployment would start it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
 };
 
-use super::{PATIENCE, events::EventSink, eventually};
+use super::{PATIENCE, events::EventSink, eventually, process::Process};
 
 /// A `headwater controller` process with its storage folder, which outlives a restart.
 pub struct Controller {
@@ -22,8 +21,7 @@ pub struct Controller {
     pub origin: String,
     arguments: Vec<String>,
     kubeconfig: PathBuf,
-    log: PathBuf,
-    child: Option<Child>,
+    process: Process,
 }
 
 impl Controller {
@@ -67,25 +65,19 @@ impl Controller {
             origin: http(origin),
             arguments,
             kubeconfig: kubeconfig.to_owned(),
-            log: folder.join("controller.log"),
-            child: None,
+            process: Process::new(folder.join("controller.log")),
         }
     }
 
     /// Starts the process, without waiting for it.
     pub fn spawn(&mut self) {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_headwater"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+        command
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("RUNTIME_NAMESPACE", "default")
-            .env("TMPDIR", &self.temporary)
-            .stdin(Stdio::null())
-            .stdout(File::try_clone(&log).unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+            .env("TMPDIR", &self.temporary);
+        self.process.spawn(&mut command);
     }
 
     /// Starts the process and waits until it says that it is ready.
@@ -102,31 +94,22 @@ impl Controller {
 
     /// Whether the process is there.
     pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+        self.process.is_running()
     }
 
     /// Kills the process as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.process.kill();
     }
 
     /// Asks the process to end, and answers how it ended.
     pub async fn stop(&mut self) -> ExitStatus {
-        let child = self.child.as_mut().unwrap();
-        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(asked.success());
-        let status =
-            eventually(Duration::from_secs(30), async || child.try_wait().unwrap().ok_or_else(|| "it ignores SIGTERM".to_owned())).await;
-        self.child = None;
-        status
+        self.process.stop("-TERM").await
     }
 
     /// Everything that it has written on its standard streams.
     pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        self.process.log()
     }
 
     /// The files below the storage folder, relative to it.
@@ -143,17 +126,6 @@ impl Controller {
         }
         found.sort();
         found
-    }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        self.kill();
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<_> = log.lines().collect();
-            eprintln!("the end of the controller's log:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
-        }
     }
 }
 

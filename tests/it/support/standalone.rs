@@ -1,9 +1,9 @@
 //! `headwater standalone`, started as its user would start it.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PATIENCE, controller::port, eventually};
+use super::{PATIENCE, controller::port, eventually, process::Process};
 
 /// Where the GitRepositories of the namespace `default` are.
 const SOURCES: &str = "/apis/source.toolkit.fluxcd.io/v1/namespaces/default/gitrepositories";
@@ -20,6 +20,8 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
 /// A process with all that it keeps; that outlives a restart.
 pub struct Standalone {
+    // Ends before its folder goes.
+    process: Process,
     /// The folder of manifests.
     pub manifests: PathBuf,
     /// Where tests may put what they like.
@@ -28,7 +30,6 @@ pub struct Standalone {
     pub url: String,
     http: Client,
     arguments: Vec<String>,
-    child: Option<Child>,
 }
 
 impl Standalone {
@@ -49,26 +50,17 @@ impl Standalone {
             "--max-retry-delay=1s".to_owned(),
         ];
         arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
-        Self { manifests, url: format!("http://{listen}"), http: Client::new(), arguments, folder, child: None }
+        let process = Process::new(folder.path().join("log"));
+        Self { manifests, url: format!("http://{listen}"), http: Client::new(), arguments, folder, process }
     }
 
     /// Starts the process, waits for the API's first answer, and says how long that took.
     pub async fn start(&mut self) -> Duration {
         let start = Instant::now();
-        let log = OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_headwater"))
-            .args(&self.arguments)
-            .env_clear()
-            .env("TMPDIR", self.folder.path().join("tmp"))
-            .stdin(Stdio::null())
-            .stdout(File::try_clone(&log).unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+        self.process.spawn(command.args(&self.arguments).env_clear().env("TMPDIR", self.folder.path().join("tmp")));
         while !matches!(self.http.get(format!("{}/readyz", self.url)).send().await, Ok(answer) if answer.status() == 200) {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none() && start.elapsed() < PATIENCE, "it does not start: {ended:?}");
+            assert!(self.process.is_running() && start.elapsed() < PATIENCE, "it does not start: {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         start.elapsed()
@@ -83,17 +75,12 @@ impl Standalone {
 
     /// Kills the process as a power cut would.
     pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.process.kill();
     }
 
     /// Asks the process to end, and answers how it ended.
     pub async fn stop(&mut self, signal: &str) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        ask(&child, signal);
-        ended(&mut child).await
+        self.process.stop(signal).await
     }
 
     /// Writes a manifest, or another file below the folder of manifests.
@@ -111,11 +98,7 @@ impl Standalone {
 
     /// Everything that it has written on its standard streams.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
-    }
-
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.process.log()
     }
 
     /// Waits until the log has a line with all of these words.
@@ -198,12 +181,6 @@ impl Standalone {
     }
 }
 
-impl Drop for Standalone {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
 /// The status of a condition, or nothing.
 pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a str {
     let conditions = object["status"]["conditions"].as_array();
@@ -232,16 +209,4 @@ pub fn file_url(path: &Path) -> String {
 /// A loopback address that is free.
 pub fn local() -> String {
     format!("127.0.0.1:{}", port())
-}
-
-/// Sends a signal.
-pub fn ask(child: &Child, signal: &str) {
-    let asked = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(asked.success());
-}
-
-/// Waits for the end of a process that was asked to end.
-pub async fn ended(child: &mut Child) -> ExitStatus {
-    let limit = Duration::from_secs(30);
-    eventually(limit, async || child.try_wait().unwrap().ok_or_else(|| "it ignores the signal".to_owned())).await
 }
