@@ -77,7 +77,7 @@ impl ApiServer {
         let server = Self(Arc::new(Inner { store, kinds: RwLock::default(), reloading: Mutex::default(), token, stop }));
         server.reload();
         for name in NAMESPACES {
-            let key = Key { resource: "namespaces".into(), namespace: String::new(), name: name.into() };
+            let key = Key::namespace(name);
             if let (Ok(None), Some(kind)) = (server.store().get(&key), server.kinds().find("", "v1", "namespaces")) {
                 let mut namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
                 object::stamp(&kind, &mut namespace);

@@ -38,8 +38,7 @@ pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// Runs the controller until a signal stops it, or until a task that must not end does.
 pub async fn controller(settings: Controller) -> Result<(), Stopped> {
-    // Two libraries bring a provider each; the first to be installed counts, and a second call changes nothing.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    install_cryptography();
     let stop = CancellationToken::new();
     let mut tasks = Tasks::new(stop.clone());
     tasks.spawn("signals", tasks::signals(stop.clone())?);
@@ -73,6 +72,11 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     ended
 }
 
+/// Two libraries bring a provider each; the first to be installed counts, and a second call changes nothing.
+fn install_cryptography() {
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+}
+
 /// Starts the metrics and health servers, where they are wanted.
 async fn observe(settings: &Controller, metrics: &Arc<Metrics>, tasks: &mut Tasks) -> Result<health::Readiness, Stopped> {
     let readiness = health::Readiness::default();
@@ -98,29 +102,10 @@ async fn reconcile(
 ) -> Result<(), Stopped> {
     let stop = tasks.stop_token();
     let (reader, writer) = reflector::store::<GitRepository>();
+    // Before anything on disk is touched: who has the address may have the storage, too.
     let listener = serve::bind(&settings.storage.addr).await?;
     let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::Stored(reader.clone())));
     tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
-    let cx = context(settings, client, storage, metrics, local_repositories, tasks)?;
-    tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, settings.reconciling.clone(), stop));
-    Ok(())
-}
-
-fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
-    let retention = Retention { ttl: settings.retention_ttl, records: settings.retention_records };
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let algorithm = settings.digest_algo.parse()?;
-    Ok(Storage::open(headwater_storage::Options { root: settings.path.clone(), algorithm, retention, threads })?)
-}
-
-fn context(
-    settings: &Controller,
-    client: kube::Client,
-    storage: Storage,
-    metrics: Arc<Metrics>,
-    local_repositories: git::LocalRepositories,
-    tasks: &mut Tasks,
-) -> Result<Arc<Ctx>, Stopped> {
     let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
     let (recorder, queues) = notify::recorder(posting);
     let instance = leases::identity().split('_').next().unwrap_or_default().to_owned();
@@ -129,7 +114,7 @@ fn context(
     }
     tasks.flush("event writes", Kubernetes::new(client.clone(), instance).run(queues.kubernetes));
     let reconciling = &settings.reconciling;
-    Ok(Arc::new(Ctx {
+    let cx = Arc::new(Ctx {
         client,
         storage,
         scratch: scratch(&settings.storage.path)?,
@@ -142,7 +127,16 @@ fn context(
         git_limits: limits(&settings.limits),
         git_clients: git::Clients::default(),
         local_repositories,
-    }))
+    });
+    tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, reconciling.clone(), stop));
+    Ok(())
+}
+
+fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
+    let retention = Retention { ttl: settings.retention_ttl, records: settings.retention_records };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let algorithm = settings.digest_algo.parse()?;
+    Ok(Storage::open(headwater_storage::Options { root: settings.path.clone(), algorithm, retention, threads })?)
 }
 
 /// An empty folder for fetches below the system's temporary one. It is named after the storage, so that what a killed process

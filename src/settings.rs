@@ -27,7 +27,7 @@ pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
 pub use standalone::Standalone;
-pub use storage::Storage;
+pub use storage::{Storage, host_name, machine_name};
 
 /// Why settings that parse one by one cannot be used together.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

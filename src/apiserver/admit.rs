@@ -46,8 +46,7 @@ pub fn selectable(kind: &Kind) -> &'static [&'static str] {
 pub fn namespace_takes_content(server: &ApiServer, kind: &Kind, object: &Value) -> Result<(), Refusal> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let Some(namespace) = object["metadata"]["namespace"].as_str().filter(|_| kind.is_namespaced()) else { return Ok(()) };
-    let key = Key { resource: "namespaces".into(), namespace: String::new(), name: namespace.into() };
-    let found = server.store().get(&key).map_err(|error| Refusal::of_store(error, kind, name))?;
+    let found = server.store().get(&Key::namespace(namespace)).map_err(|error| Refusal::of_store(error, kind, name))?;
     let Some(found) = found else { return Err(server.no_namespace(namespace)) };
     if super::view::parsed(&found)?["metadata"]["deletionTimestamp"].is_string() {
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
@@ -109,42 +108,35 @@ pub fn fill(kind: &Kind, object: &mut Value) {
 /// What is wrong with an object of a built-in kind that has the right shape.
 pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
-    let mut wrong = |field: String, message: String| {
-        let reason = match message.split([' ', ':']).next() {
-            Some("Forbidden") => "FieldValueForbidden",
-            Some("Required") => "FieldValueRequired",
-            Some("Too") => "FieldValueTooLong",
-            _ => "FieldValueInvalid",
-        };
-        causes.push(Cause { reason, message, field });
-    };
     match kind.resource().as_str() {
         "secrets" => {
-            data(new, &["data"], &mut wrong);
+            // In base64 it is longer by a third.
+            data(new, &["data"], DATA_LIMIT * 4 / 3, &mut causes);
             if old.is_some_and(|old| old["type"] != new["type"]) {
-                wrong("type".into(), format!("Invalid value: {}: field is immutable", new["type"]));
+                causes.push(Cause::invalid("type", &new["type"], "field is immutable"));
             }
             for (key, value) in new["data"].as_object().into_iter().flatten() {
                 if STANDARD.decode(value.as_str().unwrap_or_default()).is_err() {
-                    wrong(format!("data[{key}]"), "Invalid value: \"<omitted>\": must be base64".into());
+                    causes.push(Cause::invalid(&format!("data[{key}]"), &"<omitted>".into(), "must be base64"));
                 }
             }
-            keys_of_type(new, &mut wrong);
-            immutable(new, old, &["data"], &mut wrong);
+            keys_of_type(new, &mut causes);
+            immutable(new, old, &["data"], &mut causes);
         }
         "configmaps" => {
-            data(new, &["data", "binaryData"], &mut wrong);
+            data(new, &["data", "binaryData"], DATA_LIMIT, &mut causes);
             for key in new["data"].as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| new["binaryData"][*key].is_string()) {
-                wrong(format!("data[{key}]"), format!("Invalid value: {key:?}: duplicate of key present in binaryData"));
+                causes.push(Cause::invalid(&format!("data[{key}]"), &key.as_str().into(), "duplicate of key present in binaryData"));
             }
-            immutable(new, old, &["data", "binaryData"], &mut wrong);
+            immutable(new, old, &["data", "binaryData"], &mut causes);
         }
         "leases.coordination.k8s.io" => {
             for (field, least, rule) in
                 [("leaseDurationSeconds", 1, "must be greater than 0"), ("leaseTransitions", 0, "must be greater than or equal to 0")]
             {
-                if let Some(number) = new["spec"][field].as_i64().filter(|number| *number < least) {
-                    wrong(format!("spec.{field}"), format!("Invalid value: {number}: {rule}"));
+                let number = &new["spec"][field];
+                if number.as_i64().is_some_and(|number| number < least) {
+                    causes.push(Cause::invalid(&format!("spec.{field}"), number, rule));
                 }
             }
         }
@@ -152,7 +144,7 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
             let (own, about) = (&new["metadata"]["namespace"], &new["involvedObject"]["namespace"]);
             let about = about.as_str().unwrap_or_default();
             if !(own == about || (about.is_empty() && own == "default")) {
-                wrong("involvedObject.namespace".into(), format!("Invalid value: \"{about}\": does not match event.namespace"));
+                causes.push(Cause::invalid("involvedObject.namespace", &about.into(), "does not match event.namespace"));
             }
         }
         DEFINITIONS => {
@@ -164,7 +156,8 @@ pub fn validate(kind: &Kind, new: &Value, old: Option<&Value>) -> Vec<Cause> {
     causes
 }
 
-fn data(new: &Value, fields: &[&str], wrong: &mut impl FnMut(String, String)) {
+/// Checks the keys of `fields`, and that their values are together no longer than `limit` bytes.
+fn data(new: &Value, fields: &[&str], limit: usize, causes: &mut Vec<Cause>) {
     let mut size = 0;
     for field in fields {
         for (key, value) in new[*field].as_object().into_iter().flatten() {
@@ -177,17 +170,17 @@ fn data(new: &Value, fields: &[&str], wrong: &mut impl FnMut(String, String)) {
             {
                 let rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or \
                             'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
-                wrong(format!("{field}[{key}]"), format!("Invalid value: {key:?}: {rule}"));
+                causes.push(Cause::invalid(&format!("{field}[{key}]"), &key.as_str().into(), rule));
             }
         }
     }
-    if size > DATA_LIMIT * if fields.len() == 1 { 4 } else { 3 } / 3 {
-        wrong(fields[0].into(), format!("Too long: may not be more than {DATA_LIMIT} bytes"));
+    if size > limit {
+        causes.push(Cause::too_long(fields[0], i64::try_from(DATA_LIMIT).unwrap_or(i64::MAX)));
     }
 }
 
 /// What a Secret of a type has to hold.
-fn keys_of_type(new: &Value, wrong: &mut impl FnMut(String, String)) {
+fn keys_of_type(new: &Value, causes: &mut Vec<Cause>) {
     let (keys, all): (&[&str], bool) = match new["type"].as_str().unwrap_or_default() {
         "kubernetes.io/tls" => (&["tls.crt", "tls.key"], true),
         "kubernetes.io/basic-auth" => (&["username", "password"], false),
@@ -198,18 +191,14 @@ fn keys_of_type(new: &Value, wrong: &mut impl FnMut(String, String)) {
     };
     let absent: Vec<_> = keys.iter().filter(|key| !new["data"][**key].is_string()).collect();
     if all || absent.len() == keys.len() {
-        for key in absent {
-            wrong(format!("data[{key}]"), "Required value".into());
-        }
+        causes.extend(absent.into_iter().map(|key| Cause::required(&format!("data[{key}]"), "")));
     }
 }
 
-fn immutable(new: &Value, old: Option<&Value>, fields: &[&str], wrong: &mut impl FnMut(String, String)) {
+fn immutable(new: &Value, old: Option<&Value>, fields: &[&str], causes: &mut Vec<Cause>) {
     let Some(old) = old.filter(|old| old["immutable"] == true) else { return };
-    if new["immutable"] != true {
-        wrong("immutable".into(), "Forbidden: field is immutable when `immutable` is set".into());
-    }
-    for field in fields.iter().filter(|field| old[**field] != new[**field]) {
-        wrong((*field).into(), "Forbidden: field is immutable when `immutable` is set".into());
-    }
+    let changed = fields.iter().filter(|field| old[**field] != new[**field]);
+    let lifted = (new["immutable"] != true).then_some(&"immutable");
+    let why = "field is immutable when `immutable` is set";
+    causes.extend(lifted.into_iter().chain(changed).map(|field| Cause::forbidden(field, why)));
 }

@@ -89,6 +89,11 @@ const ATOMIC: &[&str] = &[
 
 /// The kinds that every server knows.
 pub fn kinds() -> Vec<Kind> {
+    KINDS.clone()
+}
+
+/// Made once: their schemas are large, and every change of a definition asks for them.
+static KINDS: LazyLock<Vec<Kind>> = LazyLock::new(|| {
     vec![
         Kind { scope: Scope::Cluster, status: Status::Subresource, ..kind::<Namespace>("", "Namespace", "namespaces", &["ns"]) },
         kind::<Secret>("", "Secret", "secrets", &[]),
@@ -109,7 +114,7 @@ pub fn kinds() -> Vec<Kind> {
             )
         },
     ]
-}
+});
 
 fn kind<T: JsonSchema>(group: &str, name: &str, plural: &str, short_names: &[&str]) -> Kind {
     Kind {
@@ -129,6 +134,12 @@ fn kind<T: JsonSchema>(group: &str, name: &str, plural: &str, short_names: &[&st
         origin: Origin::BuiltIn,
         deprecation: None,
     }
+}
+
+/// What the metadata of all objects looks like. Schemas of kinds do not say.
+pub(super) fn metadata() -> JSONSchemaProps {
+    let whole = inline(&json!({"$ref": format!("{REFERENCE}{OBJECT_META}")}), &mut Vec::new());
+    serde_json::from_value(whole).unwrap_or_default()
 }
 
 /// The definitions of the built-in kinds and of what they are made of, by their full names, which refer to each other.

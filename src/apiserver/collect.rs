@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admit::DEFINITIONS;
 use super::delete::{self, CLEANUP, DeleteOptions, FOREGROUND, ORPHAN};
+use super::kind::Kind;
 use super::refusal::Refusal;
 use super::selector::Selector;
 use super::store::{Change, Key, Range, StoreError, Stored};
@@ -76,13 +77,13 @@ impl Collector {
     async fn scan(&mut self) -> Result<(), StoreError> {
         self.owned.clear();
         let kinds = self.server.kinds();
-        let resources: HashSet<String> = kinds.all().iter().map(super::kind::Kind::resource).collect();
+        let resources: HashSet<String> = kinds.all().iter().map(|kind| kind.resource()).collect();
         let mut found = Vec::new();
         for resource in resources {
             for stored in self.server.store().list(&resource, None, Range::default())?.items {
                 let Ok(object) = view::parsed(&stored) else { continue };
                 if is_of_interest(&object) {
-                    let key = key(&resource, &object);
+                    let key = Key::of(resource.clone(), &object);
                     self.note(&key, &object);
                     found.push(key);
                 }
@@ -122,7 +123,7 @@ impl Collector {
         if object["metadata"]["ownerReferences"].is_array() {
             self.release(key, None).await;
         }
-        if object["metadata"]["deletionTimestamp"].is_string() {
+        if is_marked(object) {
             self.deleting(key, object).await;
         }
     }
@@ -132,10 +133,10 @@ impl Collector {
         if key.namespace.is_empty() {
             return;
         }
-        let namespace = namespace_of(key);
+        let namespace = Key::namespace(&key.namespace);
         match self.server.store().get(&namespace) {
             Ok(None) => self.delete(key).await,
-            Ok(Some(found)) if view::parsed(&found).is_ok_and(|found| found["metadata"]["deletionTimestamp"].is_string()) => {
+            Ok(Some(found)) if view::parsed(&found).is_ok_and(|found| is_marked(&found)) => {
                 self.empty_namespace(&namespace).await;
             }
             _ => {}
@@ -164,7 +165,7 @@ impl Collector {
             self.empty_namespace(key).await;
         }
         if key.resource == DEFINITIONS && has(object, CLEANUP) {
-            self.empty_definition(key, object).await;
+            self.empty_definition(key).await;
         }
     }
 
@@ -180,20 +181,20 @@ impl Collector {
                 owned.remove(key);
             }
             if let Owner::There(owner, object) = self.owner(key, owner)
-                && object["metadata"]["deletionTimestamp"].is_string()
+                && is_marked(&object)
             {
                 Box::pin(self.deleting(&owner, &object)).await;
             }
         }
         if !key.namespace.is_empty() {
-            let namespace = namespace_of(key);
-            if self.read(&namespace).is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string()) {
+            let namespace = Key::namespace(&key.namespace);
+            if self.is_going(&namespace) {
                 self.empty_namespace(&namespace).await;
             }
         }
-        let definition = Key { resource: DEFINITIONS.into(), namespace: String::new(), name: key.resource.clone() };
-        if let Some(object) = self.read(&definition).filter(|object| object["metadata"]["deletionTimestamp"].is_string()) {
-            self.empty_definition(&definition, &object).await;
+        let definition = Key::cluster_wide(DEFINITIONS, &key.resource);
+        if self.is_going(&definition) {
+            self.empty_definition(&definition).await;
         }
     }
 
@@ -256,30 +257,32 @@ impl Collector {
     }
 
     async fn empty_namespace(&self, namespace: &Key) {
-        let mut left = 0;
+        let mut is_empty = true;
         for kind in self.server.kinds().namespaced() {
-            let name = Some(namespace.name.as_str());
-            let Ok(page) = self.server.store().list(&kind.resource(), name, Range { limit: Some(1), ..Range::default() }) else { return };
-            if page.items.is_empty() {
-                continue;
-            }
-            let done = delete::delete_all(&self.server, &kind, name, &Selector::default(), &DeleteOptions::default()).await;
-            told(&done.map(|_| ()), &namespace.name);
-            left += self.server.store().list(&kind.resource(), name, Range::default()).map_or(1, |page| page.items.len());
+            is_empty &= self.empty(&kind, Some(&namespace.name), &namespace.name).await;
         }
-        if left == 0 {
+        if is_empty {
             self.change(namespace, |object| object["spec"] = serde_json::json!({})).await;
         }
     }
 
-    async fn empty_definition(&self, key: &Key, definition: &Value) {
-        let kinds = super::custom::kinds(definition).unwrap_or_default();
-        let Some(kind) = kinds.first() else { return };
-        let done = delete::delete_all(&self.server, kind, None, &Selector::default(), &DeleteOptions::default()).await;
-        told(&done.map(|_| ()), &key.name);
-        if self.server.store().list(&kind.resource(), None, Range::default()).is_ok_and(|page| page.items.is_empty()) {
-            self.change(key, |object| object::remove_finalizer(object, CLEANUP)).await;
+    async fn empty_definition(&self, definition: &Key) {
+        let Some(kind) = self.server.kinds().stored_as(&definition.name) else { return };
+        if self.empty(&kind, None, &definition.name).await {
+            self.change(definition, |object| object::remove_finalizer(object, CLEANUP)).await;
         }
+    }
+
+    /// Deletes all objects of a kind for the sake of something named `whose`. Answers whether there are none left.
+    async fn empty(&self, kind: &Kind, namespace: Option<&str>, whose: &str) -> bool {
+        let first = Range { limit: Some(1), ..Range::default() };
+        let is_empty = || self.server.store().list(&kind.resource(), namespace, first.clone()).is_ok_and(|page| page.items.is_empty());
+        if is_empty() {
+            return true;
+        }
+        let done = delete::delete_all(&self.server, kind, namespace, &Selector::default(), &DeleteOptions::default()).await;
+        told(&done.map(|_| ()), whose);
+        is_empty()
     }
 
     async fn expire_events(&self) {
@@ -290,10 +293,15 @@ impl Collector {
             let last = ["lastTimestamp", "eventTime", "firstTimestamp"].into_iter().find_map(|field| object[field].as_str());
             let last = last.or(object["metadata"]["creationTimestamp"].as_str()).and_then(|time| DateTime::parse_from_rfc3339(time).ok());
             if last.is_none_or(|last| now.signed_duration_since(last) > EVENTS_LAST) {
-                let key = delete::key_of(&kind, &object);
+                let key = Key::of(kind.resource(), &object);
                 told(&delete::delete(&self.server, &kind, &key, &DeleteOptions::default()).await.map(|_| ()), &key.name);
             }
         }
+    }
+
+    /// Whether the deletion of an object was asked for, and it is still there.
+    fn is_going(&self, key: &Key) -> bool {
+        self.read(key).is_some_and(|object| is_marked(&object))
     }
 
     fn read(&self, key: &Key) -> Option<Value> {
@@ -329,17 +337,12 @@ fn has(object: &Value, finalizer: &str) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|list| list.iter().any(|name| name == finalizer))
 }
 
-fn namespace_of(key: &Key) -> Key {
-    Key { resource: "namespaces".into(), namespace: String::new(), name: key.namespace.clone() }
+fn is_marked(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
 }
 
 fn is_of_interest(object: &Value) -> bool {
-    object["metadata"]["ownerReferences"].is_array() || object["metadata"]["deletionTimestamp"].is_string()
-}
-
-fn key(resource: &str, object: &Value) -> Key {
-    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-    Key { resource: resource.into(), namespace: text("namespace"), name: text("name") }
+    object["metadata"]["ownerReferences"].is_array() || is_marked(object)
 }
 
 fn drop_owner(object: &mut Value, uid: &str) {

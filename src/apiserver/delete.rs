@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::request::{DryRun, Query};
 use super::selector::Selector;
 use super::store::{Key, Stored};
+use super::write::ATTEMPTS;
 use super::{ApiServer, object, read, view};
 
 /// Kept while objects that it owns are deleted.
@@ -17,7 +18,6 @@ pub const ORPHAN: &str = "orphan";
 /// Kept while there are objects of the kind.
 pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
-const ATTEMPTS: usize = 8;
 /// Namespaces that stay.
 const PERMANENT: [&str; 2] = ["default", "kube-system"];
 
@@ -118,19 +118,13 @@ pub async fn delete_all(
 ) -> Result<Vec<Stored>, Refusal> {
     let mut items = Vec::new();
     for stored in read::selected(server.store(), kind, namespace, selector)? {
-        let object = view::in_version(kind, view::parsed(&stored)?);
-        match delete(server, kind, &key_of(kind, &object), options).await {
+        let object = view::parsed(&stored)?;
+        match delete(server, kind, &Key::of(kind.resource(), &object), options).await {
             Err(refusal) if !refusal.is_not_found() => return Err(refusal),
             _ => items.push(stored),
         }
     }
     Ok(items)
-}
-
-/// The key of an object of a kind.
-pub fn key_of(kind: &Kind, object: &Value) -> Key {
-    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-    Key { resource: kind.resource(), namespace: text("namespace"), name: text("name") }
 }
 
 fn meets(kind: &Kind, key: &Key, stored: &Stored, old: &Value, options: &DeleteOptions) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 //! What this server serves, as clients ask before anything else.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ fn version() -> Value {
 
 /// The answer to a path of discovery, with its media type: the aggregated form where `accept` asks for it. Nothing for other paths, and for
 /// groups and versions that there are not.
-pub fn answer(path: &str, accept: &str, kinds: &[Kind]) -> Option<(&'static str, String)> {
+pub fn answer(path: &str, accept: &str, kinds: &[Arc<Kind>]) -> Option<(&'static str, String)> {
     let aggregated = accept.split(',').any(|media| media.split_whitespace().collect::<String>().starts_with(AGGREGATED));
     let value = match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
         ["version"] => version(),
@@ -57,13 +58,13 @@ fn core_versions() -> Value {
 }
 
 /// `/apis`: the groups besides the core one.
-fn groups(kinds: &[Kind]) -> Value {
+fn groups(kinds: &[Arc<Kind>]) -> Value {
     let groups: Vec<Value> = group_names(kinds).into_iter().filter_map(|name| describe(kinds, name)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 /// `/apis/GROUP`: nothing if there is no such group.
-fn group(kinds: &[Kind], name: &str) -> Option<Value> {
+fn group(kinds: &[Arc<Kind>], name: &str) -> Option<Value> {
     let mut out = describe(kinds, name)?;
     out["kind"] = "APIGroup".into();
     out["apiVersion"] = "v1".into();
@@ -71,7 +72,7 @@ fn group(kinds: &[Kind], name: &str) -> Option<Value> {
 }
 
 /// `/api/v1` (with an empty group) and `/apis/GROUP/VERSION`: nothing if there is no such version.
-fn resources(kinds: &[Kind], group: &str, version: &str) -> Option<Value> {
+fn resources(kinds: &[Arc<Kind>], group: &str, version: &str) -> Option<Value> {
     let mut group_version = None;
     let mut resources = Vec::new();
     for kind in of_version(kinds, group, version) {
@@ -99,12 +100,12 @@ fn resources(kinds: &[Kind], group: &str, version: &str) -> Option<Value> {
 }
 
 /// `/api` in the aggregated form.
-fn aggregated_core(kinds: &[Kind]) -> Value {
+fn aggregated_core(kinds: &[Arc<Kind>]) -> Value {
     aggregated_list(&[json!({"metadata": {}, "versions": aggregated_versions(kinds, "")})])
 }
 
 /// `/apis` in the aggregated form.
-fn aggregated_groups(kinds: &[Kind]) -> Value {
+fn aggregated_groups(kinds: &[Arc<Kind>]) -> Value {
     let group = |name| json!({"metadata": {"name": name}, "versions": aggregated_versions(kinds, name)});
     aggregated_list(&group_names(kinds).into_iter().map(group).collect::<Vec<_>>())
 }
@@ -113,7 +114,7 @@ fn aggregated_list(items: &[Value]) -> Value {
     json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items})
 }
 
-fn aggregated_versions(kinds: &[Kind], group: &str) -> Vec<Value> {
+fn aggregated_versions(kinds: &[Arc<Kind>], group: &str) -> Vec<Value> {
     let version = |version: &str| {
         let resources: Vec<Value> = of_version(kinds, group, version).map(aggregated_resource).collect();
         json!({"version": version, "resources": resources, "freshness": "Current"})
@@ -155,7 +156,7 @@ fn verbs(kind: &Kind) -> Vec<&'static str> {
     verbs
 }
 
-fn describe(kinds: &[Kind], name: &str) -> Option<Value> {
+fn describe(kinds: &[Arc<Kind>], name: &str) -> Option<Value> {
     let versions: Vec<Value> = versions(kinds, name)
         .into_iter()
         .filter(|_| !name.is_empty())
@@ -166,7 +167,7 @@ fn describe(kinds: &[Kind], name: &str) -> Option<Value> {
 }
 
 /// The groups besides the core one: those of the server first, then by name.
-fn group_names(kinds: &[Kind]) -> Vec<&str> {
+fn group_names(kinds: &[Arc<Kind>]) -> Vec<&str> {
     let mut names: Vec<(bool, &str)> =
         kinds.iter().filter(|kind| !kind.group.is_empty()).map(|kind| (kind.origin == Origin::Custom, kind.group.as_str())).collect();
     names.sort_unstable();
@@ -175,19 +176,20 @@ fn group_names(kinds: &[Kind]) -> Vec<&str> {
 }
 
 /// The versions of a group, the best one first.
-fn versions<'a>(kinds: &'a [Kind], group: &str) -> Vec<&'a str> {
+fn versions<'a>(kinds: &'a [Arc<Kind>], group: &str) -> Vec<&'a str> {
     let mut versions: Vec<&str> = kinds.iter().filter(|kind| kind.group == group).map(|kind| kind.version.as_str()).collect();
     versions.sort_unstable_by_key(|version| priority(version));
     versions.dedup();
     versions
 }
 
-fn of_version<'a>(kinds: &'a [Kind], group: &str, version: &str) -> impl Iterator<Item = &'a Kind> {
-    kinds.iter().filter(move |kind| kind.group == group && kind.version == version)
+/// The kinds of one version of a group.
+pub(super) fn of_version<'a>(kinds: &'a [Arc<Kind>], group: &str, version: &str) -> impl Iterator<Item = &'a Kind> {
+    kinds.iter().map(Arc::as_ref).filter(move |kind| kind.group == group && kind.version == version)
 }
 
 /// The group and version of each kind once, the core group first.
-pub(super) fn group_versions(kinds: &[Kind]) -> Vec<(&str, &str)> {
+pub(super) fn group_versions(kinds: &[Arc<Kind>]) -> Vec<(&str, &str)> {
     let all = std::iter::once("").chain(group_names(kinds));
     all.flat_map(|group| versions(kinds, group).into_iter().map(move |version| (group, version))).collect()
 }

@@ -22,6 +22,8 @@ use super::watch::{self, Watched};
 use super::write::{self, Part, PatchForm, Write};
 use super::{ApiServer, admit, discovery, openapi, protobuf, read, view};
 
+/// What tells whether the server is there.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/livez"];
 /// Parts of objects that real clusters have and this one has not.
 const ABSENT: [&str; 7] = ["scale", "token", "finalize", "approval", "eviction", "log", "exec"];
 
@@ -36,7 +38,7 @@ const BODY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers a request that came over the network.
 pub async fn over_network(State(server): State<ApiServer>, request: Request) -> Response<Body> {
-    if !["/healthz", "/readyz", "/livez"].contains(&request.uri().path()) {
+    if !HEALTH.contains(&request.uri().path()) {
         let headers = request.headers();
         let given =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|given| given.strip_prefix("Bearer "));
@@ -74,11 +76,7 @@ pub async fn in_process(State(server): State<ApiServer>, request: Request) -> Re
 
 async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, Refusal> {
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path();
-    if let Some(fixed) = fixed(server, &parts) {
-        return fixed;
-    }
-    let Some(target) = Target::parse(path) else { return Ok(nothing_here()) };
+    let Some(target) = Target::parse(parts.uri.path()) else { return fixed(server, &parts) };
     let kinds = server.kinds();
     let Some(kind) = kinds.find(&target.group, &target.version, &target.plural) else {
         return if target.group.is_empty() { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
@@ -94,19 +92,14 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
         (_, true) if in_no_namespace => Err(Refusal::method_not_allowed()),
         (Method::POST, false) if in_no_namespace && kind.origin == Origin::BuiltIn => Err(Refusal::method_not_allowed()),
         (Method::POST, false) if in_no_namespace => Ok(nothing_here()),
-        (Method::POST, false) => {
+        (Method::POST, false) | (Method::PUT, true) => {
             let body = read_body(body).await?;
-            let mut write = writing(server, kind, &target, part, &query, &parts, "CreateOptions")?;
+            let is_new = parts.method == Method::POST;
+            let options = if is_new { "CreateOptions" } else { "UpdateOptions" };
+            let mut write = writing(server, kind, &target, part, &query, &parts, options)?;
             let object = decoded(&mut write, &body, &parts)?;
-            let written = write.create(object).await?;
-            answered(&write, &written, &parts)
-        }
-        (Method::PUT, true) => {
-            let body = read_body(body).await?;
-            let mut write = writing(server, kind, &target, part, &query, &parts, "UpdateOptions")?;
-            let object = decoded(&mut write, &body, &parts)?;
-            let written = write.update(object).await?;
-            answered(&write, &written, &parts)
+            let written = if is_new { write.create(object).await? } else { write.update(object).await? };
+            answered(&write, written, &parts)
         }
         (Method::PUT | Method::PATCH, false) => Err(Refusal::bad_request("name must be provided")),
         (Method::PATCH, true) => {
@@ -116,11 +109,10 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
             check_patch(&write.options, form)?;
             let change = write::read_patch(&body, form)?;
             if form != PatchForm::Json {
-                let duplicates = request::duplicates(&body);
-                write.unknown(duplicates)?;
+                write.refuse_duplicates(&body)?;
             }
             let written = write.patch(form, change).await?;
-            answered(&write, &written, &parts)
+            answered(&write, written, &parts)
         }
         (Method::DELETE, named) if part == Part::Main && (named || kind.resource() != "namespaces") => {
             let body = read_body(body).await?;
@@ -140,21 +132,21 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
 }
 
 /// What is not about objects: discovery, descriptions, health.
-fn fixed(server: &ApiServer, parts: &Parts) -> Option<Result<Response<Body>, Refusal>> {
+fn fixed(server: &ApiServer, parts: &Parts) -> Result<Response<Body>, Refusal> {
     let path = parts.uri.path();
-    if ["/healthz", "/readyz", "/livez"].contains(&path) {
-        return Some(Ok(text(StatusCode::OK, "ok")));
+    if HEALTH.contains(&path) {
+        return Ok(text(StatusCode::OK, "ok"));
     }
     let kinds = server.kinds();
     let accept = parts.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let known = discovery::answer(path, accept, kinds.all()).or_else(|| openapi::answer(path, accept, kinds.all()));
-    let (content_type, value) = known?;
+    let Some((content_type, value)) = known else { return Ok(nothing_here()) };
     if parts.method != Method::GET && parts.method != Method::HEAD {
-        return Some(Err(Refusal::method_not_allowed()));
+        return Err(Refusal::method_not_allowed());
     }
     let mut response = json(StatusCode::OK, value.into());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Some(Ok(response))
+    Ok(response)
 }
 
 async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: Query, parts: &Parts) -> Result<Response<Body>, Refusal> {
@@ -162,12 +154,11 @@ async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: Query,
     if target.name.is_some() && kind.is_namespaced() && target.namespace.is_none() {
         return if kind.origin == Origin::BuiltIn { Err(Refusal::no_resource()) } else { Ok(nothing_here()) };
     }
-    if let Some(name) = target.name.as_deref() {
-        let key = Key { resource: kind.resource(), namespace: target.namespace.clone().unwrap_or_default(), name: name.into() };
-        return Ok(json(StatusCode::OK, read::get(server.store(), &kind, &key, shape)?.into()));
+    if target.name.is_some() {
+        return Ok(json(StatusCode::OK, read::get(server.store(), &kind, &key(&kind, target), shape)?.into()));
     }
     let selector = selector(&kind, &query)?;
-    if query.is_set("watch") {
+    if query.is_on("watch") {
         let watched = Watched { kind, namespace: target.namespace.clone(), selector, shape };
         return watch::watch(server.store(), watched, &query, server.0.stop.clone()).await;
     }
@@ -261,8 +252,7 @@ fn decoded(write: &mut Write<'_>, body: &[u8], parts: &Parts) -> Result<Value, R
         let text = String::from_utf8_lossy(body);
         return Err(unrecognized(&format!("Object 'Kind' is missing in '{text}'")));
     }
-    let duplicates = request::duplicates(body);
-    write.unknown(duplicates)?;
+    write.refuse_duplicates(body)?;
     Ok(value)
 }
 
@@ -308,10 +298,10 @@ fn delete_options(body: &[u8], query: &Query, parts: &Parts) -> Result<DeleteOpt
     DeleteOptions::parse(query, &body, dry_run)
 }
 
-fn answered(write: &Write<'_>, written: &write::Written, parts: &Parts) -> Result<Response<Body>, Refusal> {
+fn answered(write: &Write<'_>, written: write::Written, parts: &Parts) -> Result<Response<Body>, Refusal> {
     let status = if written.created { StatusCode::CREATED } else { StatusCode::OK };
     let shape = request::shape(&parts.headers)?;
-    let object = view::shaped(&write.kind, written.object.clone(), shape, true);
+    let object = view::shaped(&write.kind, written.object, shape, true);
     let mut response = json(status, object.to_string().into());
     let deprecated = write.kind.deprecation.iter();
     let mut told = 0;

@@ -2,7 +2,7 @@
 
 use chrono::{SecondsFormat, Utc};
 use rand::RngExt as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::kind::{Generation, Kind, Origin, Status};
 
@@ -41,10 +41,7 @@ pub fn with_status_of(kind: &Kind, mut new: Value, old: &Value) -> Value {
     if kind.status == Status::Subresource
         && let Some(fields) = new.as_object_mut()
     {
-        match old.get("status") {
-            Some(status) => fields.insert("status".into(), status.clone()),
-            None => fields.remove("status"),
-        };
+        take_over(fields, "status", old);
     }
     new
 }
@@ -52,17 +49,21 @@ pub fn with_status_of(kind: &Kind, mut new: Value, old: &Value) -> Value {
 /// The old state with the new status.
 pub fn with_only_status_of(old: &Value, new: &Value) -> Value {
     let mut whole = old.clone();
-    let managed = new["metadata"].get("managedFields").cloned();
     if let Some(fields) = whole.as_object_mut() {
-        match new.get("status") {
-            Some(status) => fields.insert("status".into(), status.clone()),
-            None => fields.remove("status"),
-        };
+        take_over(fields, "status", new);
     }
-    if let Some(managed) = managed {
-        whole["metadata"]["managedFields"] = managed;
+    if let Some(managed) = new["metadata"].get("managedFields") {
+        whole["metadata"]["managedFields"] = managed.clone();
     }
     whole
+}
+
+/// Makes a field what it is in `other`, which may be nothing.
+fn take_over(fields: &mut Map<String, Value>, name: &str, other: &Value) {
+    match other.get(name) {
+        Some(value) => fields.insert(name.to_owned(), value.clone()),
+        None => fields.remove(name),
+    };
 }
 
 /// Takes over what the client cannot change; a different uid is left for validation to refuse.
@@ -73,10 +74,7 @@ pub fn keep_system_fields(old: &Value, new: &mut Value) {
         if field == "uid" && given {
             continue;
         }
-        match old["metadata"].get(field) {
-            Some(value) => metadata.insert(field.into(), value.clone()),
-            None => metadata.remove(field),
-        };
+        take_over(metadata, field, &old["metadata"]);
     }
 }
 

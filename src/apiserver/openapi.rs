@@ -1,6 +1,8 @@
 //! What objects look like and what can be done with them, as OpenAPI. kubectl reads version 3 to explain fields, to see whether the server
 //! checks them, and to know how it patches; version 2 is for others.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -16,7 +18,7 @@ const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 
 /// The answer to a path of OpenAPI, with its media type. Nothing for other paths, for versions that there are not, and for those who accept
 /// version 2 only as protobuf: they do without.
-pub fn answer(path: &str, accept: &str, kinds: &[Kind]) -> Option<(&'static str, String)> {
+pub fn answer(path: &str, accept: &str, kinds: &[Arc<Kind>]) -> Option<(&'static str, String)> {
     let value = match path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
         ["openapi", "v2"] if accept.is_empty() || accept.contains("json") || accept.contains("*/*") => swagger(kinds),
         ["openapi", "v3"] => index(kinds),
@@ -28,7 +30,7 @@ pub fn answer(path: &str, accept: &str, kinds: &[Kind]) -> Option<(&'static str,
 }
 
 /// `/openapi/v3`: where the document of each version is.
-fn index(kinds: &[Kind]) -> Value {
+fn index(kinds: &[Arc<Kind>]) -> Value {
     let paths: Map<String, Value> = discovery::group_versions(kinds)
         .into_iter()
         .filter_map(|(group, version)| {
@@ -42,8 +44,8 @@ fn index(kinds: &[Kind]) -> Value {
 }
 
 /// `/openapi/v3/api/v1` (with an empty group) and `/openapi/v3/apis/GROUP/VERSION`: nothing if there is no such version.
-fn document(kinds: &[Kind], group: &str, version: &str) -> Option<Value> {
-    let kinds: Vec<&Kind> = kinds.iter().filter(|kind| kind.group == group && kind.version == version).collect();
+fn document(kinds: &[Arc<Kind>], group: &str, version: &str) -> Option<Value> {
+    let kinds: Vec<&Kind> = discovery::of_version(kinds, group, version).collect();
     if kinds.is_empty() {
         return None;
     }
@@ -62,7 +64,7 @@ fn document(kinds: &[Kind], group: &str, version: &str) -> Option<Value> {
 }
 
 /// `/openapi/v2`: all of it in one document.
-fn swagger(kinds: &[Kind]) -> Value {
+fn swagger(kinds: &[Arc<Kind>]) -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
     for kind in kinds {

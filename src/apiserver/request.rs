@@ -95,14 +95,9 @@ impl Query {
         self.0.get(key).map_or("", String::as_str)
     }
 
-    /// Whether a parameter is set to something that means yes.
+    /// Whether a parameter is given, and means yes.
     pub fn is_on(&self, key: &str) -> bool {
         matches!(self.0.get(key).map(|value| value.to_ascii_lowercase()).as_deref(), Some("true" | "1" | "t" | ""))
-    }
-
-    /// Whether a parameter is given, and means yes.
-    pub fn is_set(&self, key: &str) -> bool {
-        self.0.contains_key(key) && self.is_on(key)
     }
 
     /// A number; nothing where it is not set or negative.

@@ -57,6 +57,24 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// The key of an object of a resource.
+    pub fn of(resource: String, object: &Value) -> Self {
+        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        Self { resource, namespace: text("namespace"), name: text("name") }
+    }
+
+    /// The key of something that is in no namespace.
+    pub fn cluster_wide(resource: &str, name: &str) -> Self {
+        Self { resource: resource.to_owned(), namespace: String::new(), name: name.to_owned() }
+    }
+
+    /// The key of a namespace.
+    pub fn namespace(name: &str) -> Self {
+        Self::cluster_wide("namespaces", name)
+    }
+}
+
 /// An object as it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Stored {

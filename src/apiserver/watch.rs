@@ -43,7 +43,7 @@ pub struct Watched {
 
 /// Answers a watch. It ends after its time, when `stop` is cancelled, or when the client is too slow.
 pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: CancellationToken) -> Result<Response<Body>, Refusal> {
-    let initial = query.is_set("sendInitialEvents");
+    let initial = query.is_on("sendInitialEvents");
     check(query)?;
     let lasting = match query.number("timeoutSeconds")? {
         Some(seconds @ 1..) => Duration::from_secs(seconds.min(LONGEST)),
@@ -60,7 +60,7 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
         ends_initial: None,
         store: store.clone(),
         changes: None,
-        bookmarks: query.is_set("allowWatchBookmarks"),
+        bookmarks: query.is_on("allowWatchBookmarks"),
         next_bookmark: Instant::now() + BOOKMARKS,
         header: true,
         ended: false,
@@ -75,7 +75,7 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
     }
     // Without a version, or with any that is new enough, the state of now comes first.
     let version = if initial || asked.is_none() {
-        let page = store.chunk(&resource, namespace.as_deref(), None, None).map_err(|e| Refusal::internal(e.to_string()))?;
+        let page = store.chunk(&resource, namespace.as_deref(), None, None).map_err(|error| refused(&error, 0))?;
         if initial || query.text("sendInitialEvents").is_empty() {
             watching.initial = page.items.into_iter();
             watching.more = page.next.map(|next| (page.version, next));
@@ -88,8 +88,7 @@ pub async fn watch(store: &Store, watched: Watched, query: &Query, stop: Cancell
     if !watching.ended {
         match store.watch(&resource, namespace.as_deref(), version) {
             Ok(changes) => watching.changes = Some(changes),
-            Err(StoreError::Compacted { oldest }) => watching.fail(&Refusal::expired(version, oldest)),
-            Err(other) => watching.fail(&Refusal::internal(other.to_string())),
+            Err(error) => watching.fail(&refused(&error, version)),
         }
     }
     let stream = stream::unfold(watching, async |mut watching| {
@@ -115,6 +114,14 @@ fn check(query: &Query) -> Result<(), Refusal> {
         );
     }
     Ok(())
+}
+
+/// What a client is told that has seen everything up to `version`.
+fn refused(error: &StoreError, version: u64) -> Refusal {
+    match error {
+        StoreError::Compacted { oldest } => Refusal::expired(version, *oldest),
+        other => Refusal::internal(other.to_string()),
+    }
 }
 
 /// Waits until the store has come to a version.
@@ -178,11 +185,10 @@ impl Watching {
                 () = self.stop.cancelled() => return None,
                 next = changes.next() => match next {
                     Ok(batch) => batch.iter().for_each(|change| self.tell(change)),
-                    Err(StoreError::Compacted { oldest }) => {
+                    Err(error) => {
                         let seen = changes.seen();
-                        self.fail(&Refusal::expired(seen, oldest));
+                        self.fail(&refused(&error, seen));
                     }
-                    Err(other) => self.fail(&Refusal::internal(other.to_string())),
                 },
                 () = tokio::time::sleep_until(self.next_bookmark), if self.bookmarks => {
                     let seen = changes.seen();
@@ -200,8 +206,7 @@ impl Watching {
                 self.initial = page.items.into_iter();
                 self.more = page.next.map(|next| (version, next));
             }
-            Err(StoreError::Compacted { oldest }) => self.fail(&Refusal::expired(version, oldest)),
-            Err(other) => self.fail(&Refusal::internal(other.to_string())),
+            Err(error) => self.fail(&refused(&error, version)),
         }
     }
 

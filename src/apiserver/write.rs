@@ -22,7 +22,7 @@ use checks::keeps_times;
 pub use patching::{PatchForm, read_patch};
 
 /// How often a write is computed again when others were faster.
-const ATTEMPTS: usize = 8;
+pub const ATTEMPTS: usize = 8;
 
 /// Which part of an object a path writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,11 +82,7 @@ impl Write<'_> {
         let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
         if version.is_empty() && !admit::updates_unconditionally(&self.kind) {
             self.stored(&key)?;
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                message: "Invalid value: 0: must be specified for an update".into(),
-                field: "metadata.resourceVersion".into(),
-            };
+            let cause = Cause::invalid("metadata.resourceVersion", &0.into(), "must be specified for an update");
             return Err(Refusal::unacceptable(&self.kind.group, &self.kind.plural, &key.name, &[cause]));
         }
         for _ in 0..ATTEMPTS {
@@ -109,11 +105,8 @@ impl Write<'_> {
         admit::namespace_takes_content(self.server, &kind, &new)?;
         self.warn_of_finalizers(&Value::Null, &new);
         object::stamp(&kind, &mut new);
-        if kind.status == Status::Subresource
-            && let Some(fields) = new.as_object_mut()
-        {
-            fields.remove("status");
-        }
+        // Nothing has had a status before.
+        let mut new = object::with_status_of(&kind, new, &Value::Null);
         admit::complete(&kind, &mut new, &Value::Null);
         if let Managed::Changed(manager) = managed {
             fields::updated(&Value::Null, &mut new, &manager, kind.schema.props(), self.endpoint());

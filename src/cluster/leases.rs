@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::settings::host_name;
+
 /// How a lease is competed for.
 #[derive(Debug, Clone)]
 pub struct Terms {
@@ -48,8 +50,7 @@ pub enum End {
 
 /// A name for this process that no other has: the machine's name and a random part.
 pub fn identity() -> String {
-    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
-    let host = host.or_else(|| Some(std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().to_owned()));
+    let host = host_name();
     format!("{}_{}", host.as_deref().unwrap_or("headwater"), uuid::Uuid::new_v4())
 }
 

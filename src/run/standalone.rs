@@ -2,7 +2,6 @@
 
 mod access;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::tasks::{self, Tasks};
-use super::{Stopped, open, reconcile, scratch_path};
+use super::{Stopped, install_cryptography, open, reconcile, scratch_path};
 use crate::apiserver::{ApiServer, Place};
 use crate::fetch::git;
 use crate::manifests;
@@ -50,8 +49,7 @@ pub struct Running {
 impl Running {
     /// Starts it all; what it started is stopped by `stop`.
     pub async fn start(settings: &Standalone, stop: CancellationToken) -> Result<Self, Stopped> {
-        // Two libraries bring a provider each; the first to be installed counts, and a second call changes nothing.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+        install_cryptography();
         let controller = settings.controller();
         check_folder(&settings.manifests)?;
         std::fs::create_dir_all(&settings.data)
@@ -112,9 +110,4 @@ async fn define(client: &Client) -> Result<(), Stopped> {
         api.patch(&name, &PatchParams::apply("headwater").force(), &Patch::Apply(&definition)).await?;
     }
     Ok(())
-}
-
-/// Whether an address is reachable from this machine alone.
-fn is_local(address: SocketAddr) -> bool {
-    address.ip().is_loopback()
 }

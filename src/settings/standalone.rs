@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Command;
 
-use super::{Controller, Encoding};
+use super::Controller;
 
 /// Everything that `headwater standalone` can be told: what is its own, and what the controller can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,10 +61,5 @@ impl Standalone {
         controller.reconciling.watch_all_namespaces = true;
         controller.reconciling.watch_label_selector = String::new();
         controller
-    }
-
-    /// Whether logs are written for people.
-    pub fn is_for_people(&self) -> bool {
-        self.controller.observe.log_encoding == Encoding::Console
     }
 }

@@ -54,10 +54,14 @@ impl Storage {
     }
 }
 
-fn host_name() -> Option<String> {
+/// The name of this machine as its environment has it, or else its kernel.
+pub fn host_name() -> Option<String> {
     let known = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    known.or_else(|| {
-        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-        Some(name.trim().to_owned()).filter(|name| !name.is_empty())
-    })
+    known.or_else(machine_name)
+}
+
+/// The name of this machine as its kernel has it.
+pub fn machine_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::apiserver::{builtin, custom};
 
-fn kinds() -> Vec<Kind> {
+fn kinds() -> Vec<Arc<Kind>> {
     let version = |name: &str, storage: bool| {
         json!({
             "name": name,
@@ -24,7 +24,7 @@ fn kinds() -> Vec<Kind> {
     });
     let mut kinds = custom::kinds(&crd).unwrap();
     kinds.extend(builtin::kinds());
-    kinds
+    kinds.into_iter().map(Arc::new).collect()
 }
 
 #[test]

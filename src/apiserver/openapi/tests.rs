@@ -3,7 +3,7 @@
 use super::*;
 use crate::apiserver::custom;
 
-fn kinds() -> Vec<Kind> {
+fn kinds() -> Vec<Arc<Kind>> {
     let schema = json!({
         "type": "object",
         "properties": {"spec": {"type": "object", "properties": {
@@ -22,7 +22,7 @@ fn kinds() -> Vec<Kind> {
     });
     let mut kinds = builtin::kinds();
     kinds.extend(custom::kinds(&crd).unwrap());
-    kinds
+    kinds.into_iter().map(Arc::new).collect()
 }
 
 /// All references in a document.
@@ -78,7 +78,7 @@ fn paths_are_answered() {
 fn the_index_tells_of_changes() {
     let before = index(&kinds());
     let mut changed = kinds();
-    changed.last_mut().unwrap().kind = "Gadget".into();
+    Arc::make_mut(changed.last_mut().unwrap()).kind = "Gadget".into();
     let after = index(&changed);
     assert_ne!(before["paths"]["apis/tools.example.com/v1"], after["paths"]["apis/tools.example.com/v1"]);
     assert_eq!(before["paths"]["api/v1"], after["paths"]["api/v1"]);

@@ -22,11 +22,7 @@ impl Write<'_> {
         let named = body["kind"].as_str().unwrap_or_default().to_owned();
         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         if !named.is_empty() && named != kind.kind {
-            let cause = Cause {
-                reason: "FieldValueInvalid",
-                message: format!("Invalid value: \"{named}\": must be {}", kind.kind),
-                field: "kind".into(),
-            };
+            let cause = Cause::invalid("kind", &named.as_str().into(), &format!("must be {}", kind.kind));
             return Err(Refusal::unacceptable(&kind.group, &named, &name, &[cause]));
         }
         body["apiVersion"] = expected.into();
@@ -76,15 +72,19 @@ impl Write<'_> {
         self.unknown(told)
     }
 
+    /// Deals with fields that stand twice in the body.
+    pub fn refuse_duplicates(&mut self, body: &[u8]) -> Result<(), Refusal> {
+        // Reading it once more is for nothing where nobody is told.
+        if self.options.validation == FieldValidation::Ignore { Ok(()) } else { self.unknown(request::duplicates(body)) }
+    }
+
     /// Deals with what a strict reading of the body objects to.
-    pub fn unknown(&mut self, told: Vec<String>) -> Result<(), Refusal> {
+    fn unknown(&mut self, told: Vec<String>) -> Result<(), Refusal> {
         match self.options.validation {
             FieldValidation::Strict if !told.is_empty() => Err(self.unreadable(&format!("strict decoding error: {}", told.join(", ")))),
             FieldValidation::Warn => {
                 for line in told {
-                    if self.warnings.len() < MISTAKES && !self.warnings.contains(&line) {
-                        self.warnings.push(line);
-                    }
+                    self.warn(line);
                 }
                 Ok(())
             }
@@ -92,7 +92,13 @@ impl Write<'_> {
         }
     }
 
-    pub(super) fn unreadable(&self, why: &str) -> Refusal {
+    fn warn(&mut self, line: String) {
+        if self.warnings.len() < MISTAKES && !self.warnings.contains(&line) {
+            self.warnings.push(line);
+        }
+    }
+
+    fn unreadable(&self, why: &str) -> Refusal {
         let kind = &self.kind;
         Refusal::bad_request(format!("{} in version \"{}\" cannot be handled as a {}: {why}", kind.kind, kind.version, kind.kind))
     }
@@ -108,10 +114,7 @@ impl Write<'_> {
             }
             let path = if name.contains('.') { " including a path (/)" } else { "" };
             let why = format!("prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers");
-            let line = format!("metadata.finalizers: {name:?}: {why}");
-            if self.warnings.len() < MISTAKES && !self.warnings.contains(&line) {
-                self.warnings.push(line);
-            }
+            self.warn(format!("metadata.finalizers: {name:?}: {why}"));
         }
     }
 
@@ -120,14 +123,9 @@ impl Write<'_> {
         object::keep_system_fields(old, new);
         let added = object::added_finalizers(old, new);
         if old["metadata"]["deletionTimestamp"].is_string() && !added.is_empty() {
-            let cause = Cause {
-                reason: "FieldValueForbidden",
-                message: format!(
-                    "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                    added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
-                ),
-                field: "metadata.finalizers".into(),
-            };
+            let added = added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let why = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{added}}}");
+            let cause = Cause::forbidden("metadata.finalizers", &why);
             return Err(Refusal::invalid(&self.kind, old["metadata"]["name"].as_str().unwrap_or_default(), &[cause]));
         }
         Ok(())
@@ -178,8 +176,7 @@ impl Write<'_> {
 pub(super) fn keeps_times(kind: &Kind, old: &Value, new: &Value) -> Result<(), Refusal> {
     let changed = ["deletionTimestamp", "deletionGracePeriodSeconds"].into_iter().filter_map(|field| {
         let (before, after) = (&old["metadata"][field], &new["metadata"][field]);
-        let message = format!("Invalid value: {after}: field is immutable");
-        (!after.is_null() && after != before).then(|| Cause { reason: "FieldValueInvalid", message, field: format!("metadata.{field}") })
+        (!after.is_null() && after != before).then(|| Cause::invalid(&format!("metadata.{field}"), after, "field is immutable"))
     });
     let causes: Vec<_> = changed.collect();
     if causes.is_empty() { Ok(()) } else { Err(Refusal::invalid(kind, old["metadata"]["name"].as_str().unwrap_or_default(), &causes)) }

@@ -27,8 +27,7 @@ pub enum PatchForm {
 impl Write<'_> {
     /// `PATCH`: the object changed in some way.
     pub async fn patch(&mut self, form: PatchForm, change: Value) -> Result<Written, Refusal> {
-        let name = self.target.name.clone().ok_or_else(|| Refusal::bad_request("name must be provided"))?;
-        let key = Key { resource: self.kind.resource(), namespace: self.namespace(), name };
+        let key = self.key(&Value::Null)?;
         if form == PatchForm::Apply {
             return self.apply(&key, change).await;
         }

@@ -13,7 +13,8 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use serde_json::json;
 
-use super::{Stopped, is_local};
+use super::Stopped;
+use crate::settings::machine_name;
 
 /// The files of the folder that only its owner may read.
 const PRIVATE: u32 = 0o600;
@@ -40,7 +41,7 @@ pub fn prepare(data: &Path, address: SocketAddr) -> Result<Access, Stopped> {
         IpAddr::V4(ip) => ip.to_string(),
     };
     let (url, token, tls, cluster, user);
-    if is_local(address) {
+    if address.ip().is_loopback() {
         url = format!("http://{host}:{}", address.port());
         (token, tls) = (None, None);
         (cluster, user) = (json!({"server": url}), json!({}));
@@ -121,8 +122,7 @@ impl Authority {
         if !ip.is_unspecified() {
             names.push(ip.to_string());
         }
-        names
-            .extend(std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned()).filter(|n| !n.is_empty()));
+        names.extend(machine_name());
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
         let chain = vec![certificate.der().clone(), CertificateDer::from_pem_slice(self.certificate.as_bytes())?];
