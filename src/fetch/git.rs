@@ -1,9 +1,10 @@
-//! Git over HTTP and HTTPS: ask a remote what a reference is, then fetch just that commit. Where it is allowed, a repository on
+//! Git over HTTP, HTTPS and SSH: ask a remote what a reference is, then fetch just that commit. Where it is allowed, a repository on
 //! this machine is read in place instead.
 //!
 //! Invariants: nothing waits beyond [`Remote::deadline`]; when the future of a pass is dropped, its network and disk work stops at
 //! once; credentials go to the scheme, host and port of [`Remote::url`] and nowhere else; no error text holds a credential.
 
+mod access;
 mod checkout;
 mod clients;
 mod error;
@@ -12,10 +13,11 @@ mod local;
 mod pack;
 mod resolve;
 mod session;
+mod ssh;
 mod transport;
 mod tree;
+mod wire;
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +27,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{Algorithms, Auth, Certificate, Proxy, Ssh};
 pub use checkout::Checkout;
 pub use clients::Clients;
 pub use error::Error;
@@ -37,11 +40,15 @@ const MIB: u64 = 1 << 20;
 /// A repository, how to be let in, and what a visit may cost.
 #[derive(Debug, Clone)]
 pub struct Remote {
-    /// `http` or `https`, and `file` where [`Remote::local`] allows it. Its user name and password, if any, are used where
+    /// `http`, `https` or `ssh`, and `file` where [`Remote::local`] allows it. Its user name and password, if any, are used where
     /// [`Auth::basic`] leaves them empty.
     pub url: url::Url,
     /// Credentials and trust.
     pub auth: Auth,
+    /// The proxy on the way; without one, the environment's for http and https, and none for ssh.
+    pub proxy: Option<Proxy>,
+    /// What ssh offers.
+    pub algorithms: Algorithms,
     /// Bounds on what is read.
     pub limits: Limits,
     /// When everything must be over.
@@ -62,27 +69,6 @@ pub enum LocalRepositories {
     Refused,
     /// They are read in place: nothing is copied, written, locked or run. For processes whose user names the paths himself.
     Allowed,
-}
-
-/// Credentials for a remote; printed without their secrets.
-#[derive(Clone, Default)]
-pub struct Auth {
-    /// User name and password.
-    pub basic: Option<(String, String)>,
-    /// A bearer token; wins over `basic`.
-    pub bearer: Option<String>,
-    /// PEM certificates that are trusted beside the system's.
-    pub ca: Option<Vec<u8>>,
-}
-
-impl fmt::Debug for Auth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Auth")
-            .field("basic", &self.basic.is_some())
-            .field("bearer", &self.bearer.is_some())
-            .field("ca", &self.ca.is_some())
-            .finish()
-    }
 }
 
 /// Bounds on what one visit to a remote may read; an error names the setting that was exceeded.
@@ -188,7 +174,7 @@ async fn supervised<T: Send + 'static>(
     work: impl FnOnce(&Remote, CancellationToken, &AtomicBool) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let stop = Stop { token: remote.cancel.child_token(), interrupt: Arc::default() };
-    let url = http::shown(&remote.url);
+    let url = wire::shown(&remote.url);
     let mut task = tokio::task::spawn_blocking({
         let (remote, token, interrupt) = (remote.clone(), stop.token.clone(), Arc::clone(&stop.interrupt));
         move || work(&remote, token, &interrupt)

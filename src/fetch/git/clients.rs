@@ -1,8 +1,11 @@
 //! HTTP clients, shared so that connections and parsed certificates outlive a pass.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use super::{Auth, Certificate, Error, Proxy};
 
 /// More sets of certificates than this at once, and the least useful pools are dropped together.
 const MOST: usize = 64;
@@ -10,20 +13,41 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Some servers answer Git clients only.
 const USER_AGENT: &str = concat!("git/2.50 (headwater/", env!("CARGO_PKG_VERSION"), ")");
 
-/// One HTTP client for each set of trusted certificates. A clone is the same set of clients.
+/// One HTTP client for each way to be let in. A clone is the same set of clients.
 ///
 /// Belongs to one runtime: connections are driven by the runtime that opened them.
-#[derive(Debug, Clone, Default)]
-pub struct Clients(Arc<Mutex<HashMap<Option<Vec<u8>>, reqwest::Client>>>);
+#[derive(Clone, Default)]
+pub struct Clients(Arc<Mutex<HashMap<Key, reqwest::Client>>>);
 
-/// The certificates to trust are not a bundle of at least one PEM certificate.
+/// What makes one client unlike another: trusted certificates, the client's own, and the proxy.
+type Key = (Option<Vec<u8>>, Option<Certificate>, Option<Proxy>);
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients").finish_non_exhaustive()
+    }
+}
+
+/// Why there is no client.
 #[derive(Debug)]
-pub(super) struct InvalidCa;
+pub(super) enum Unusable {
+    /// The certificates to trust are not a bundle of at least one PEM certificate.
+    Ca,
+}
+
+impl Unusable {
+    /// The error of the remote at `url`.
+    pub(super) fn at(self, url: &str) -> Error {
+        match self {
+            Self::Ca => Error::InvalidCa { url: url.to_owned() },
+        }
+    }
+}
 
 impl Clients {
-    /// The client that trusts the system's certificates and those in `ca`.
-    pub(super) fn get(&self, ca: Option<&Vec<u8>>) -> Result<reqwest::Client, InvalidCa> {
-        let key = ca.cloned();
+    /// The client that trusts the system's certificates and those of `auth`, and goes through `proxy`.
+    pub(super) fn get(&self, auth: &Auth, proxy: Option<&Proxy>) -> Result<reqwest::Client, Unusable> {
+        let key = (auth.ca.clone(), auth.certificate.clone(), proxy.cloned());
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
@@ -33,14 +57,14 @@ impl Clients {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT);
-        if let Some(pem) = ca {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| InvalidCa)?;
+        if let Some(pem) = &auth.ca {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| Unusable::Ca)?;
             if certificates.is_empty() {
-                return Err(InvalidCa);
+                return Err(Unusable::Ca);
             }
             builder = builder.tls_certs_merge(certificates);
         }
-        let client = builder.build().map_err(|_| InvalidCa)?;
+        let client = builder.build().map_err(|_| Unusable::Ca)?;
         if clients.len() >= MOST {
             clients.clear();
         }
@@ -55,7 +79,8 @@ mod tests {
 
     #[test]
     fn a_bundle_without_a_certificate_is_refused() {
-        assert!(Clients::default().get(Some(&b"no certificate".to_vec())).is_err());
-        assert!(Clients::default().get(None).is_ok());
+        let auth = Auth { ca: Some(b"no certificate".to_vec()), ..Auth::default() };
+        assert!(Clients::default().get(&auth, None).is_err());
+        assert!(Clients::default().get(&Auth::default(), None).is_ok());
     }
 }

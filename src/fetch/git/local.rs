@@ -18,7 +18,7 @@ use url::Url;
 
 use super::resolve::{self, Refs};
 use super::session::RemoteRef;
-use super::{Checkout, Error, Head, LocalRepositories, Reference, Remote, http};
+use super::{Checkout, Error, Head, LocalRepositories, Reference, Remote, wire};
 
 /// The scheme of URLs of this machine.
 const SCHEME: &str = "file";
@@ -76,7 +76,7 @@ struct Local<'a> {
 
 impl<'a> Local<'a> {
     fn open(remote: &Remote, interrupt: &'a AtomicBool) -> Result<Self, Error> {
-        let url = http::shown(&remote.url);
+        let url = wire::shown(&remote.url);
         let folder = folder(&remote.url).map_err(|why| Error::Unreachable { url: url.clone(), message: why.to_owned() })?;
         let bound = remote.limits.blob_size.max(SMALLEST_BOUND);
         let options = gix::open::Options::isolated()

@@ -13,8 +13,8 @@ use gix::protocol::transport::Protocol;
 
 use super::Error;
 use super::checkout::Checkout;
-use super::http::Expect;
 use super::session::{AGENT, Session};
+use super::wire::Expect;
 
 /// Threads that resolve one pack; several fetches run at a time.
 const THREADS: usize = 2;
@@ -45,12 +45,12 @@ pub(super) fn fetch(
         }
     }
     let repo = receive(session, Want::Tree(id), &scratch.join("tree"), interrupt)?;
-    Checkout::new(session.http.url.clone(), repo, id, session.limits, interrupt)
+    Checkout::new(session.wire.url.clone(), repo, id, session.wire.limits, interrupt)
 }
 
 /// Receives a pack into a new bare repository in `folder`.
 fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicBool) -> Result<gix::ThreadSafeRepository, Error> {
-    let url = session.http.url.clone();
+    let url = session.wire.url.clone();
     let repo = gix::ThreadSafeRepository::init_opts(
         folder,
         gix::create::Kind::Bare,
@@ -61,13 +61,13 @@ fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicB
     let packs = repo.objects_dir().join("pack");
 
     let mut handshake = session.handshake()?;
-    session.transport.expect.set(Expect::Pack);
+    session.wire.expect.set(Expect::Pack);
     let shallow = if matches!(want, Want::Tree(_)) && can_be_shallow(&handshake) {
         Shallow::DepthAtRemote(NonZeroU32::MIN)
     } else {
         Shallow::NoChange
     };
-    let limits = session.limits;
+    let limits = session.wire.limits;
     let mut too_many = None;
     let received = gix::protocol::fetch(
         &mut { want },
@@ -123,7 +123,7 @@ fn objects_in(reader: &mut dyn BufRead) -> io::Result<u32> {
 
 /// What a failed fetch means: servers that lack a commit, or do not want to give it away, say so in words.
 fn refused(session: &Session, id: ObjectId, error: &(dyn std::error::Error + 'static)) -> Error {
-    match session.blame(error) {
+    match session.wire.blame(error) {
         Error::Corrupt { message, .. } if message.contains("not our ref") || message.contains("unadvertised object") => {
             Error::CommitNotFound { id: id.to_string() }
         }

@@ -112,7 +112,7 @@ impl<'a> Greeted<'a> {
 
 impl Refs for Greeted<'_> {
     fn url(&self) -> String {
-        self.session.http.url.clone()
+        self.session.wire.url.clone()
     }
 
     fn enter(&mut self) -> Result<(), Error> {

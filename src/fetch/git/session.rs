@@ -7,23 +7,23 @@ use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 use gix::protocol::Handshake;
 use gix::protocol::handshake::Ref;
-use gix::protocol::transport::client::blocking_io::TransportV2Ext as _;
+use gix::protocol::transport::client::blocking_io::{Transport as AnyTransport, TransportV2Ext as _};
 use gix::protocol::transport::{Protocol, Service};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{Expect, Http};
+use super::http::Http;
 use super::transport::Transport;
-use super::{Error, Limits, Remote};
+use super::wire::{Expect, Wire};
+use super::{Error, Remote, ssh};
 
 /// How we call ourselves within the protocol.
 pub(super) const AGENT: &str = concat!("agent=headwater/", env!("CARGO_PKG_VERSION"));
 
-/// A conversation with a remote, and the bounds that hold in it.
+/// A conversation with a remote's upload-pack.
 pub(super) struct Session {
-    pub(super) http: Rc<Http>,
-    pub(super) transport: Transport,
-    pub(super) limits: Limits,
+    pub(super) wire: Rc<Wire>,
+    pub(super) transport: Box<dyn AnyTransport>,
 }
 
 /// A reference of the remote.
@@ -35,21 +35,25 @@ pub(super) struct RemoteRef<'a> {
 
 impl Session {
     pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken) -> Result<Self, Error> {
+        if remote.url.scheme() == ssh::SCHEME {
+            let (wire, transport) = ssh::connect(remote, handle, token)?;
+            return Ok(Self { wire, transport });
+        }
         let http = Rc::new(Http::new(remote, handle, token)?);
         let transport = Transport::new(Rc::clone(&http), remote.url.clone());
-        Ok(Self { http, transport, limits: remote.limits })
+        Ok(Self { wire: Rc::clone(&http.wire), transport: Box::new(transport) })
     }
 
     /// Says hello and learns what the server can do.
     pub(super) fn handshake(&mut self) -> Result<Handshake, Error> {
-        self.transport.expect.set(Expect::Refs);
+        self.wire.expect.set(Expect::Refs);
         let handshake =
             gix::protocol::handshake(&mut self.transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut gix::progress::Discard)
-                .map_err(|err| self.blame(&err))?;
+                .map_err(|err| self.wire.blame(&err))?;
         let format = handshake.capabilities.capability("object-format").and_then(|c| c.value().map(ToOwned::to_owned));
         match format {
             Some(format) if format != "sha1" => {
-                Err(self.corrupt(format!("object format {} is not supported", self.http.scrubbed(&format.to_string()))))
+                Err(self.wire.corrupt(format!("object format {} is not supported", self.wire.scrubbed(&format.to_string()))))
             }
             _ => Ok(handshake),
         }
@@ -67,7 +71,7 @@ impl Session {
             for known in refs {
                 let (name, target, peeled) = known.unpack();
                 let target = peeled_of(known).or(peeled).or(target).map(ToOwned::to_owned);
-                self.check_name(name)?;
+                check_name(&self.wire.url, name)?;
                 if visit(RemoteRef { name, target }).is_break() {
                     break;
                 }
@@ -81,8 +85,8 @@ impl Session {
     }
 
     fn list(&mut self, prefixes: &[&str], visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error> {
-        let http = Rc::clone(&self.http);
-        let blame = |error: &(dyn std::error::Error + 'static)| blamed(&http, error);
+        let wire = Rc::clone(&self.wire);
+        let blame = |error: &(dyn std::error::Error + 'static)| wire.blame(error);
         let arguments = ["peel".into(), "symrefs".into()]
             .into_iter()
             .chain(prefixes.iter().map(|prefix| BString::from(format!("ref-prefix {prefix}"))));
@@ -96,31 +100,14 @@ impl Session {
             if length == 0 {
                 return Ok(());
             }
-            let (name, target) = parse_line(line.trim_end_matches('\n'))
-                .ok_or_else(|| Error::Corrupt { url: http.url.clone(), message: "malformed list of references".into() })?;
-            check_name(&http.url, name.as_bytes().as_bstr())?;
+            let (name, target) =
+                parse_line(line.trim_end_matches('\n')).ok_or_else(|| wire.corrupt("malformed list of references".into()))?;
+            check_name(&wire.url, name.as_bytes().as_bstr())?;
             if visit(RemoteRef { name: name.as_bytes().as_bstr(), target }).is_break() {
                 return Ok(());
             }
         }
     }
-
-    fn check_name(&self, name: &BStr) -> Result<(), Error> {
-        check_name(&self.http.url, name)
-    }
-
-    /// The reason of a failure: the first that the network side kept, or else that the server's words make no sense.
-    pub(super) fn blame(&self, error: &(dyn std::error::Error + 'static)) -> Error {
-        blamed(&self.http, error)
-    }
-
-    pub(super) fn corrupt(&self, message: String) -> Error {
-        Error::Corrupt { url: self.http.url.clone(), message }
-    }
-}
-
-fn blamed(http: &Http, error: &(dyn std::error::Error + 'static)) -> Error {
-    http.failure().unwrap_or_else(|| Error::Corrupt { url: http.url.clone(), message: http.words(error) })
 }
 
 fn check_name(url: &str, name: &BStr) -> Result<(), Error> {

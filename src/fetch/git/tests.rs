@@ -16,6 +16,8 @@ pub(super) fn remote(url: &str) -> Remote {
     Remote {
         url: url::Url::parse(url).unwrap(),
         auth: Auth::default(),
+        proxy: None,
+        algorithms: super::Algorithms::default(),
         limits: Limits::default(),
         deadline: Instant::now() + Duration::from_secs(20),
         cancel: CancellationToken::new(),

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Read as _};
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use url::Url;
 
 use super::Error;
-use super::http::{Body, Expect, Http, Post, headers};
+use super::http::{Body, Http, Post, headers};
 
 const VERSION_HEADER: HeaderName = HeaderName::from_static("git-protocol");
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
@@ -33,16 +33,14 @@ pub(super) struct Transport {
     shown: String,
     version: Protocol,
     lines: Option<StreamingPeekableIter<Body>>,
-    /// What the next answer is.
-    pub(super) expect: Cell<Expect>,
 }
 
 impl Transport {
     pub(super) fn new(http: Rc<Http>, mut base: Url) -> Self {
         base.set_query(None);
         base.set_fragment(None);
-        let shown = http.url.clone();
-        Self { http, base, shown, version: Protocol::V2, lines: None, expect: Cell::new(Expect::Refs) }
+        let shown = http.wire.url.clone();
+        Self { http, base, shown, version: Protocol::V2, lines: None }
     }
 
     /// `suffix` below the repository.
@@ -90,7 +88,7 @@ impl BlockingTransport for Transport {
         _service: Service,
         _parameters: &'a [(&'a str, Option<&'a str>)],
     ) -> Result<SetServiceResponse<'_>, client::Error> {
-        let body = self.advertisement().map_err(|error| client::Error::Io(self.http.fail(error)))?;
+        let body = self.advertisement().map_err(|error| client::Error::Io(self.http.wire.fail(error)))?;
         let lines = self.lines.insert(StreamingPeekableIter::new(body, &[PacketLineRef::Flush], false));
         let first = lines.peek_line().ok_or(client::Error::ExpectedLine("capabilities, version or service"))???;
         let announced = first.as_text().ok_or(client::Error::ExpectedLine("text"))?.as_bstr().starts_with(b"# service=");
@@ -109,7 +107,7 @@ impl BlockingTransport for Transport {
         }
         let request = Rc::<RefCell<Vec<u8>>>::default();
         let post = Post { url: self.below("/git-upload-pack"), headers, body: Rc::clone(&request), answer: RESULT };
-        let body = Body::unsent(Rc::clone(&self.http), post, self.expect.get());
+        let body = Body::unsent(Rc::clone(&self.http), post, self.http.wire.expect.get());
         let lines = self.lines.as_mut().ok_or(client::Error::MissingHandshake)?;
         lines.replace(body);
         let reader = Box::new(lines.as_read_without_sidebands::<HandleProgress<'_>>());

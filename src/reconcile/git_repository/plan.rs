@@ -137,7 +137,7 @@ fn auth(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Auth, 
         Some(ca) => Some(ca),
         None => text("caFile")?,
     };
-    Ok(Auth { basic, bearer, ca: ca.map(String::into_bytes) })
+    Ok(Auth { basic, bearer, ca: ca.map(String::into_bytes), ..Auth::default() })
 }
 
 fn conflict() -> Failure {

@@ -59,6 +59,8 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
     let remote = Remote {
         url: plan.url.clone(),
         auth: plan.auth.clone(),
+        proxy: None,
+        algorithms: git::Algorithms::default(),
         limits: cx.git_limits,
         deadline,
         cancel: stop,

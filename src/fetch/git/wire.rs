@@ -1,0 +1,147 @@
+//! What every transport to a remote needs: waiting within bounds, and saying what went wrong.
+//!
+//! Every wait ends at the deadline, after the idle timeout, or when the token is cancelled. The first failure is kept with its
+//! meaning, because it travels through layers that know I/O errors only.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::io;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{Error, Limits, Remote};
+
+/// The most characters of a server's words in an error.
+const MAX_WORDS: usize = 256;
+
+/// One conversation with a remote, seen from a blocking thread.
+pub(super) struct Wire {
+    /// The remote's URL as it may be printed.
+    pub(super) url: String,
+    pub(super) limits: Limits,
+    /// What the next answer is.
+    pub(super) expect: Cell<Expect>,
+    handle: Handle,
+    token: CancellationToken,
+    deadline: Instant,
+    secrets: Vec<String>,
+    failure: RefCell<Option<Error>>,
+}
+
+/// What an answer is, and therefore how long it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// A list of references.
+    Refs,
+    /// A pack.
+    Pack,
+}
+
+impl Wire {
+    /// A conversation with `remote`; texts that hold one of `secrets` are never printed.
+    pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken, secrets: Vec<String>) -> Self {
+        Self {
+            url: shown(&remote.url),
+            limits: remote.limits,
+            expect: Cell::new(Expect::Refs),
+            handle,
+            token,
+            deadline: remote.deadline,
+            secrets,
+            failure: RefCell::new(None),
+        }
+    }
+
+    /// The runtime that drives connections.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Waits for `future`, for no longer than the deadline, the idle timeout and the token allow.
+    pub(super) fn wait<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Error> {
+        let until = self.deadline.min(Instant::now() + self.limits.idle_timeout);
+        let late = || Error::Timeout { url: self.url.clone(), what: what.to_owned() };
+        self.handle.block_on(async {
+            tokio::select! {
+                () = self.token.cancelled() => Err(Error::Cancelled { url: self.url.clone() }),
+                done = tokio::time::timeout_at(until, future) => done.map_err(|_| late()),
+            }
+        })
+    }
+
+    /// Refuses more bytes of an answer than its limit allows.
+    pub(super) fn check_size(&self, expect: Expect, read: u64) -> Result<(), Error> {
+        let (limit, what, setting) = match expect {
+            Expect::Refs => (self.limits.refs_size, "the list of references", "git-max-refs-size"),
+            Expect::Pack => (self.limits.pack_size, "the pack", "git-max-pack-size"),
+        };
+        if read <= limit {
+            return Ok(());
+        }
+        Err(Error::TooLarge { url: self.url.clone(), what: what.into(), setting })
+    }
+
+    pub(super) fn unreachable(&self, message: String) -> Error {
+        Error::Unreachable { url: self.url.clone(), message }
+    }
+
+    pub(super) fn corrupt(&self, message: String) -> Error {
+        Error::Corrupt { url: self.url.clone(), message }
+    }
+
+    /// Keeps `error` as the reason of the failure, if it is the first, and returns an I/O error to pass on.
+    pub(super) fn fail(&self, error: Error) -> io::Error {
+        let text = error.to_string();
+        self.failure.borrow_mut().get_or_insert(error);
+        io::Error::other(text)
+    }
+
+    /// The reason of a failure: the first that the network side kept, or else that the server's words make no sense.
+    pub(super) fn blame(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+        let kept = self.failure.borrow_mut().take();
+        kept.unwrap_or_else(|| self.corrupt(self.words(error)))
+    }
+
+    /// An error's text with its causes, fit for printing: shortened, escaped, and without URLs and credentials.
+    pub(super) fn words(&self, error: &(dyn std::error::Error + 'static)) -> String {
+        let mut text = String::new();
+        let mut next = Some(error);
+        while let Some(error) = next {
+            // reqwest names the whole URL in its own texts; what it wraps says what happened.
+            if !error.is::<reqwest::Error>() {
+                let separator = if text.is_empty() { "" } else { ": " };
+                let _ = write!(text, "{separator}{error}");
+            }
+            next = error.source();
+        }
+        if text.is_empty() { "the request failed".into() } else { self.scrubbed(&text) }
+    }
+
+    /// Foreign text, fit for printing.
+    pub(super) fn scrubbed(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret, "***");
+        }
+        text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// `url` as it may be printed: without user, password, query and fragment.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = bare(url.clone());
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+/// `url` without user and password.
+pub(super) fn bare(mut url: Url) -> Url {
+    // These fail only for URLs that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
