@@ -3,14 +3,22 @@
 //! `plan` orders the tree and cuts it into segments, `segment` turns a segment into deflated bytes on
 //! a worker thread, and the caller's thread writes those in order. Every segment is deflated from a
 //! fresh state and ends on a whole byte with a full flush, so that they can be strung together.
+//!
+//! A segment whose `recipe` is that of one in the artifact before is copied from there: `previous`
+//! finds it by the `sidecar`, which says where each lies, and checks it. Deflating is deterministic,
+//! so the bytes are those that deflating would have given.
 
 mod header;
 mod plan;
+mod previous;
+mod recipe;
 mod segment;
+mod sidecar;
 
 use std::{
     collections::VecDeque,
     io::{self, Write},
+    ops::Range,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +29,10 @@ use std::{
 
 use crate::{Contents, Entry, Error, Ignore};
 use plan::Item;
+pub(crate) use previous::Previous;
+use recipe::Recipe;
 use segment::{Packed, Packer};
+pub(crate) use sidecar::{Record, encode};
 
 /// How many segments each thread may be ahead of the writer, the one in work included.
 const AHEAD: usize = 3;
@@ -33,45 +44,61 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 /// What a tar ends with.
 const END_OF_TAR: [u8; 1024] = [0; 1024];
 
+/// What an archive is made of, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub entries: &'a [Entry],
+    pub contents: &'a dyn Contents,
+    pub ignore: &'a Ignore,
+    /// What unchanged segments are copied from.
+    pub previous: Option<&'a Previous>,
+    /// How many threads pack segments; at least one does.
+    pub threads: usize,
+    pub cancel: &'a AtomicBool,
+}
+
 /// A segment to pack, and where to send it. One reply fits the channel, so no worker ever waits.
 struct Job<'a> {
     items: &'a [Item<'a>],
+    recipe: Option<Recipe>,
     reply: SyncSender<Result<Packed, Error>>,
 }
 
-/// Writes the archive of `entries` to `out`; `written` makes an error of a failed write.
-pub(crate) fn write(
-    out: &mut impl Write,
-    entries: &[Entry],
-    contents: &dyn Contents,
-    ignore: &Ignore,
-    threads: usize,
-    cancel: &AtomicBool,
-    written: impl Fn(io::Error) -> Error,
-) -> Result<(), Error> {
-    let items = plan::items(entries, ignore)?;
+/// Writes the archive to `out`, and says what its sidecar is to tell of it; `written` makes an error
+/// of a failed write.
+pub(crate) fn write(out: &mut impl Write, source: Source<'_>, written: impl Fn(io::Error) -> Error) -> Result<Vec<Record>, Error> {
+    let items = plan::items(source.entries, source.ignore)?;
     let segments = plan::segments(&items);
-    let mut member = Member { out, crc: crc32fast::Hasher::new(), length: 0 };
-    member.out.write_all(&GZIP).map_err(&written)?;
-    pack_all(&items, &segments, contents, threads, cancel, |packed| member.push(&packed).map_err(&written))?;
-    member.finish().map_err(&written)
+    let mut records = Vec::with_capacity(segments.len());
+    let mut member = Member::start(out).map_err(&written)?;
+    pack_all(&items, &segments, source, |recipe, packed| {
+        records.extend(recipe.map(|recipe| Record {
+            recipe,
+            offset: member.offset,
+            length: packed.bytes.len() as u64,
+            crc: packed.crc.clone().finalize(),
+            plain: packed.length,
+            digest: packed.digest,
+        }));
+        member.push(&packed).map_err(&written)
+    })?;
+    member.finish().map_err(&written)?;
+    Ok(records)
 }
 
-/// Packs the segments on `threads` threads and hands them to `each` in order.
+/// Packs the segments on several threads and hands them to `each` in order.
 fn pack_all(
     items: &[Item<'_>],
-    segments: &[std::ops::Range<usize>],
-    contents: &dyn Contents,
-    threads: usize,
-    cancel: &AtomicBool,
-    mut each: impl FnMut(Packed) -> Result<(), Error>,
+    segments: &[Range<usize>],
+    source: Source<'_>,
+    mut each: impl FnMut(Option<Recipe>, Packed) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let threads = threads.clamp(1, segments.len().max(1));
+    let threads = source.threads.clamp(1, segments.len().max(1));
     let (jobs, queue) = mpsc::channel::<Job<'_>>();
     let queue = Mutex::new(queue);
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| work(&queue, contents, cancel));
+            scope.spawn(|| work(&queue, source));
         }
         // Owned by this scope, so that leaving it for whatever reason sends the workers home.
         let jobs = jobs;
@@ -82,30 +109,33 @@ fn pack_all(
                 && let Some(range) = segments.next()
             {
                 let (reply, answer) = mpsc::sync_channel(1);
-                waiting.push_back(answer);
+                let items = &items[range.clone()];
+                let recipe = recipe::of(items);
+                waiting.push_back((recipe, answer));
                 // The queue outlives this loop, so there is always an end to send to.
-                let _ = jobs.send(Job { items: &items[range.clone()], reply });
+                let _ = jobs.send(Job { items, recipe, reply });
             }
-            let Some(answer) = waiting.pop_front() else {
+            let Some((recipe, answer)) = waiting.pop_front() else {
                 return Ok(());
             };
             // A worker that panics sends no answer. Its panic goes on where the scope ends.
             let packed = answer.recv().unwrap_or(Err(Error::Cancelled))?;
-            if cancel.load(Ordering::Relaxed) {
+            if source.cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
-            each(packed)?;
+            each(recipe, packed)?;
         }
     })
 }
 
-fn work(queue: &Mutex<Receiver<Job<'_>>>, contents: &dyn Contents, cancel: &AtomicBool) {
+fn work(queue: &Mutex<Receiver<Job<'_>>>, source: Source<'_>) {
     let mut packer = Packer::new();
     // Made with a job in hand: if it panics, the job's end is noticed.
     let mut reader = None;
     while let Some(job) = next(queue) {
-        let reader = reader.get_or_insert_with(|| contents.reader());
-        let result = packer.entries(job.items, reader, cancel);
+        let copied = source.previous.zip(job.recipe).and_then(|(previous, recipe)| previous.copy(&recipe, job.items));
+        let result =
+            copied.map_or_else(|| packer.entries(job.items, reader.get_or_insert_with(|| source.contents.reader()), source.cancel), Ok);
         let failed = result.is_err();
         if job.reply.send(result).is_err() || failed {
             // Nobody listens any more, or nobody will.
@@ -121,14 +151,23 @@ fn next<'a>(queue: &Mutex<Receiver<Job<'a>>>) -> Option<Job<'a>> {
 /// A gzip member in the making.
 struct Member<'a, W> {
     out: &'a mut W,
+    /// How many bytes were written.
+    offset: u64,
     crc: crc32fast::Hasher,
+    /// How many bytes were deflated.
     length: u64,
 }
 
-impl<W: Write> Member<'_, W> {
+impl<'a, W: Write> Member<'a, W> {
+    fn start(out: &'a mut W) -> io::Result<Self> {
+        out.write_all(&GZIP)?;
+        Ok(Self { out, offset: GZIP.len() as u64, crc: crc32fast::Hasher::new(), length: 0 })
+    }
+
     fn push(&mut self, packed: &Packed) -> io::Result<()> {
         self.crc.combine(&packed.crc);
         self.length += packed.length;
+        self.offset += packed.bytes.len() as u64;
         self.out.write_all(&packed.bytes)
     }
 
@@ -184,7 +223,8 @@ mod tests {
             let mut disk = Disk(room);
             let failed = |source| Error::Write { path: PathBuf::new(), source };
             let cancel = AtomicBool::new(false);
-            write(&mut disk, &entries, &Zeros, &ignore, 2, &cancel, failed).map(|()| room - disk.0)
+            let source = Source { entries: &entries, contents: &Zeros, ignore: &ignore, previous: None, threads: 2, cancel: &cancel };
+            write(&mut disk, source, failed).map(|_| room - disk.0)
         };
         let length = write(1 << 20).unwrap();
         assert!(write(length).is_ok());

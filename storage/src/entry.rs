@@ -13,8 +13,11 @@ pub enum Mode {
     File,
     /// A file that can be run, stored with mode 0700.
     Executable,
-    /// A symbolic link. It is never part of an archive, but the directory it is in exists.
+    /// A symbolic link that is left out. The directory it is in exists.
     Symlink,
+    /// A symbolic link that is kept, stored with mode 0777. Its contents are the target, 1 to 4095
+    /// bytes without NUL. Nothing here looks at where it leads.
+    Link,
 }
 
 /// One file, directory or link of the tree to archive.
@@ -24,14 +27,16 @@ pub struct Entry {
     pub path: BString,
     /// What it is.
     pub mode: Mode,
-    /// Names the contents: equal ids, equal contents (a Git object id, for instance). Decides where
-    /// the archive is cut into segments. Empty for directories.
+    /// Names the contents: equal ids and sizes, equal contents (a Git object id, for instance). It
+    /// must be of the bytes that [`Contents`] gives, not of a file that stands for them: it decides
+    /// where the archive is cut into segments, and whether a segment can be copied from the artifact
+    /// before. What has no id is always read. Empty for directories.
     pub id: Vec<u8>,
-    /// Length of the contents, in bytes. Ignored for directories and links.
+    /// Length of the contents, in bytes. Ignored for directories and for links that are left out.
     pub size: u64,
 }
 
-/// Fills an empty buffer with the contents of an entry that is a file: exactly [`Entry::size`] bytes.
+/// Fills an empty buffer with the contents of a file, or the target of a link: exactly [`Entry::size`] bytes.
 pub type Reader<'a> = Box<dyn FnMut(&Entry, &mut Vec<u8>) -> io::Result<()> + 'a>;
 
 /// Where the contents of entries come from.

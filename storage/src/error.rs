@@ -77,6 +77,44 @@ pub enum Error {
         /// The digest of the bytes on disk.
         actual: Digest,
     },
+    /// An artifact that was to be unpacked is not there.
+    #[error("open {}: no such file or directory", path.display())]
+    Missing {
+        /// The artifact's file.
+        path: PathBuf,
+    },
+    /// There is no such file or folder in an artifact.
+    #[error("cannot stat {from}: no such file or directory")]
+    NotInArchive {
+        /// What was asked for, without `.` and `..`.
+        from: BString,
+    },
+    /// An artifact is no archive that a controller would have written.
+    #[error("unpacking {}: {reason}", path.display())]
+    Archive {
+        /// The artifact's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An artifact holds more than its caller takes.
+    #[error("unpacking {}: more than {limit} {what}", path.display())]
+    Limit {
+        /// The artifact's file.
+        path: PathBuf,
+        /// The bound, in what `what` counts.
+        limit: u64,
+        /// What there is too much of.
+        what: &'static str,
+    },
+    /// What was unpacked could not be written to the scratch folder.
+    #[error("unpacking to {}", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The operation was cancelled by its caller.
     #[error("cancelled")]
     Cancelled,

@@ -10,7 +10,8 @@ pub(crate) const TEMPORARY: &str = ".headwater-tmp-";
 /// The place of an artifact: `<kind>/<namespace>/<name>/<file>`.
 ///
 /// No part is empty, `.` or `..`, or contains a separator or NUL, so that joined to a root it stays
-/// below that root.
+/// below that root. The file's name does not start with a dot: such files beside artifacts are the
+/// storage's own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location {
     kind: String,
@@ -27,6 +28,9 @@ impl Location {
     pub fn new(kind: &str, namespace: &str, name: &str, file: &str) -> Result<Self, Error> {
         for part in [kind, namespace, name, file] {
             check(part)?;
+        }
+        if file.starts_with('.') {
+            return Err(Error::Location { given: file.to_owned(), reason: "a hidden file" });
         }
         let [namespace, name, file] = [namespace, name, file].map(str::to_owned);
         Ok(Self { kind: kind.to_lowercase(), namespace, name, file })
@@ -121,6 +125,7 @@ mod tests {
             assert!(Location::new("k", part, "x", "f").is_err(), "{part:?}");
             assert!(Location::new("k", "n", part, "f").is_err(), "{part:?}");
         }
+        assert!(Location::new("k", "n", "x", ".pass").is_err() && Location::new("k", "n", ".x", "f").is_ok());
         for path in ["", "k/n/x", "k/n/x/", "k/n/x/f/g", "/k/n/x", "k/n/../f", "K/n/x/f", "k/n/x/f/"] {
             assert!(Location::parse(path).is_err(), "{path:?}");
         }

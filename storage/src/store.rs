@@ -1,18 +1,25 @@
 //! The storage: artifacts by location, below one root.
 
+mod hidden;
+mod passes;
 mod retention;
 mod sweep;
 mod temporary;
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
-use crate::{Algorithm, Contents, Digest, Entry, Error, Ignore, Location, archive, digest::Hasher, location};
+use crate::{
+    Algorithm, Contents, Digest, Entry, Error, Ignore, Location,
+    archive::{self, Previous, Record, Source},
+    digest::Hasher,
+    location,
+};
 use temporary::Temporary;
 
 /// What to keep of an object's artifacts besides the current one.
@@ -102,6 +109,11 @@ impl Storage {
     /// Archives a tree as a gzipped tar, in place of what was stored there before. Entries come in
     /// any order; directories that are missing are added.
     ///
+    /// `previous` is an artifact of the same object, such as the one that this replaces; it may be at
+    /// the same location. What did not change since is copied from there rather than read and
+    /// compressed. The bytes are the same without it, and nothing is wrong if it is missing or
+    /// damaged: then there is just more to do.
+    ///
     /// Each thread holds a few compressed segments and the contents of one file.
     ///
     /// # Errors
@@ -113,21 +125,27 @@ impl Storage {
         contents: &dyn Contents,
         ignore: &Ignore,
         cancel: &AtomicBool,
+        previous: Option<&Location>,
     ) -> Result<Stored, Error> {
         let path = self.file(at);
+        let previous = previous.map(|at| self.file(at)).and_then(|file| Previous::open(&file, &hidden::sidecar(&file)));
+        let source = Source { entries, contents, ignore, previous: previous.as_ref(), threads: self.options.threads, cancel };
         let failed = |source| Error::Write { path: path.clone(), source };
         let mut out = Output { file: Temporary::beside(&path)?, digest: Hasher::new(self.options.algorithm), size: 0 };
-        archive::write(&mut out, entries, contents, ignore, self.options.threads, cancel, failed)?;
+        let records = archive::write(&mut out, source, failed)?;
         out.file.persist(&path).map_err(failed)?;
+        describe(&path, &records, out.size);
         Ok(Stored { digest: out.digest.finish(), size: out.size })
     }
 
-    /// Removes an artifact; that it is not there is fine.
+    /// Removes an artifact and what belongs to it; that it is not there is fine.
     ///
     /// # Errors
     /// [`Error::Remove`].
     pub fn remove(&self, at: &Location) -> Result<(), Error> {
-        remove(&self.file(at)).map(drop)
+        let path = self.file(at);
+        remove(&path)?;
+        remove(&hidden::sidecar(&path)).map(drop)
     }
 
     /// Removes all artifacts of an object, and says which files were there.
@@ -140,7 +158,7 @@ impl Storage {
             location::check(part)?;
         }
         let folder = self.options.root.join(kind.to_lowercase()).join(namespace).join(name);
-        let removed = sweep::files(&folder)?.into_iter().map(|file| file.path).collect();
+        let removed = sweep::files(&folder)?.into_iter().map(|file| file.path).filter(|path| !hidden::is_hidden(path)).collect();
         match fs::remove_dir_all(&folder) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove { path: folder, source }),
             _ => Ok(removed),
@@ -158,11 +176,25 @@ impl Storage {
     }
 }
 
-/// Removes a file; false if there is none.
+/// Writes the sidecar of an artifact that was just stored. Without one the next archive is made from
+/// nothing, so a failure is none of the artifact's; it only must not leave another's sidecar there.
+fn describe(artifact: &Path, records: &[Record], size: u64) {
+    let path = hidden::sidecar(artifact);
+    let write = || -> io::Result<()> {
+        let mut file = Temporary::create(artifact.parent().unwrap_or(artifact))?;
+        file.write_all(&archive::encode(records, size)?)?;
+        file.rename(&path)
+    };
+    if write().is_err() {
+        let _ = remove(&path);
+    }
+}
+
+/// Removes a file; false if there is none, or cannot be one of that name.
 fn remove(path: &Path) -> Result<bool, Error> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => Ok(false),
         Err(source) => Err(Error::Remove { path: path.to_owned(), source }),
     }
 }

@@ -12,20 +12,26 @@ const MEAN: u64 = 512 * 1024;
 /// No segment is longer than this, in bytes of tar, unless it is of one entry.
 const LONGEST: u64 = 8 * 1024 * 1024;
 
+/// The longest target of a link, in bytes: what a file system takes.
+const LONGEST_TARGET: u64 = 4095;
+
 /// An entry of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item<'a> {
     /// The path in the archive; `.` for the root.
     pub path: &'a BStr,
-    /// The file; none for a directory.
+    /// The file or link; none for a directory.
     pub file: Option<&'a Entry>,
 }
 
 impl Item<'_> {
     /// Bytes in the tar: headers, contents and padding.
-    fn length(&self) -> u64 {
-        let size = self.file.map_or(0, |file| file.size);
-        header::length(self.path).saturating_add(size.saturating_add(511) / 512 * 512)
+    pub(super) fn length(&self) -> u64 {
+        match self.file {
+            None => header::length(self.path, 0),
+            Some(file) if file.mode == Mode::Link => header::length(self.path, file.size),
+            Some(file) => header::length(self.path, 0).saturating_add(file.size.saturating_add(511) / 512 * 512),
+        }
     }
 
     /// Whether the segment ends after this entry: by its contents alone, as likely as it is long.
@@ -39,7 +45,7 @@ impl Item<'_> {
 }
 
 /// Orders the entries, fills in the directories that are missing, and leaves out what is ignored
-/// and what is a link. The root comes first, then each directory followed by what is in it, names in
+/// and the links that are not kept. The root comes first, then each directory followed by what is in it, names in
 /// the order of their bytes.
 pub(super) fn items<'a>(entries: &'a [Entry], ignore: &Ignore) -> Result<Vec<Item<'a>>, Error> {
     let mut sorted: Vec<&Entry> = entries.iter().collect();
@@ -88,7 +94,8 @@ impl<'a> Walk<'a, '_> {
             (Mode::Directory, Some(before)) if before.mode == Mode::Directory => {}
             (_, Some(_)) => return Err("given twice"),
             (Mode::Directory, None) => self.push(path, None),
-            (Mode::File | Mode::Executable, None) => self.push(path, Some(entry)),
+            (Mode::Link, None) if !(1..=LONGEST_TARGET).contains(&entry.size) => return Err("the target of a link is empty or too long"),
+            (Mode::File | Mode::Executable | Mode::Link, None) => self.push(path, Some(entry)),
             (Mode::Symlink, None) => {}
         }
         Ok(())

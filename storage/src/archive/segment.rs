@@ -5,10 +5,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use bstr::ByteSlice;
 use flate2::{Compress, Compression, FlushCompress};
 
 use super::{header, plan::Item};
-use crate::{Entry, Error, Reader};
+use crate::{Entry, Error, Mode, Reader};
 
 /// A deflated segment: whole bytes, no last block.
 #[derive(Default)]
@@ -18,9 +19,15 @@ pub(super) struct Packed {
     pub crc: crc32fast::Hasher,
     /// Length of what was deflated.
     pub length: u64,
+    /// BLAKE3 digest of the bytes.
+    pub digest: [u8; 32],
 }
 
 impl Packed {
+    fn sealed(self) -> Self {
+        Self { digest: *blake3::hash(&self.bytes).as_bytes(), ..self }
+    }
+
     fn push(&mut self, deflate: &mut Compress, input: &[u8], flush: FlushCompress) -> io::Result<()> {
         self.crc.update(input);
         self.length += input.len() as u64;
@@ -73,7 +80,7 @@ impl Packer {
         let flushed = packed.push(&mut self.deflate, &[], FlushCompress::Full);
         let path = || items.last().map(|item| item.path.to_owned()).unwrap_or_default();
         flushed.map_err(|source| Error::Contents { path: path(), source })?;
-        Ok(packed)
+        Ok(packed.sealed())
     }
 
     fn entry(&mut self, item: &Item<'_>, reader: &mut Reader<'_>, packed: &mut Packed) -> io::Result<()> {
@@ -83,8 +90,11 @@ impl Packer {
             read(file, reader, &mut self.contents)?;
         }
         self.header.clear();
-        header::write(item, &mut self.header);
+        header::write(item, self.contents.as_bstr(), &mut self.header)?;
         packed.push(&mut self.deflate, &self.header, FlushCompress::None)?;
+        if item.file.is_some_and(|file| file.mode == Mode::Link) {
+            return Ok(());
+        }
         packed.push(&mut self.deflate, &self.contents, FlushCompress::None)?;
         let padding = header::padding(self.contents.len() as u64);
         packed.push(&mut self.deflate, &[0; 512][..padding], FlushCompress::None)
@@ -105,5 +115,5 @@ pub(super) fn plain(bytes: &[u8]) -> io::Result<Packed> {
     let mut packed = Packed::default();
     let mut deflate = Packer::new().deflate;
     packed.push(&mut deflate, bytes, FlushCompress::Full)?;
-    Ok(packed)
+    Ok(packed.sealed())
 }

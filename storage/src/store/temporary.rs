@@ -27,11 +27,17 @@ impl Temporary {
         Self::create(dir).map_err(|source| Error::Write { path: path.to_owned(), source })
     }
 
+    /// Gives it a name in the same directory. Nothing is synced: after a crash of the machine it may
+    /// be there with other contents.
+    pub(super) fn rename(self, path: &Path) -> io::Result<()> {
+        self.0.persist(path).map(drop).map_err(|error| error.error)
+    }
+
     /// Makes it last: synced, under its name, and the name synced too. `path` is in the same
     /// directory.
     pub(super) fn persist(self, path: &Path) -> io::Result<()> {
         self.0.as_file().sync_all()?;
-        self.0.persist(path).map_err(|error| error.error)?;
+        self.rename(path)?;
         path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
     }
 }

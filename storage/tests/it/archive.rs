@@ -18,7 +18,7 @@ use crate::tree::{Tree, archive, at, listing, nothing, options, store, unpack};
 const FLUSH: &[u8] = &[0, 0, 0, 0xff, 0xff];
 
 /// Text that compresses like source, different for each seed.
-fn text(seed: u64, length: usize) -> Vec<u8> {
+pub fn text(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut out = Vec::with_capacity(length + 16);
     while out.len() < length {
@@ -34,14 +34,14 @@ fn text(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// A few megabytes, so that there are many segments.
-fn large() -> Tree {
+pub fn large() -> Tree {
     (0..400u64).fold(Tree::default(), |tree, n| {
         let length = usize::try_from(n * 7919 % 40_000).unwrap();
         tree.file(format!("d{}/f{n}", n % 7).as_bytes(), &text(n, length))
     })
 }
 
-fn trees() -> impl Strategy<Value = Tree> {
+pub fn trees() -> impl Strategy<Value = Tree> {
     let part = prop_oneof![
         4 => "[a-c.-]{1,3}".prop_map(String::into_bytes),
         1 => proptest::collection::vec(128u8.., 1..150),
@@ -62,7 +62,7 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn clash(a: &BStr, b: &BStr) -> bool {
+pub fn clash(a: &BStr, b: &BStr) -> bool {
     let below = |a: &BStr, b: &BStr| a.strip_prefix(b.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
     a == b || below(a, b) || below(b, a)
 }
@@ -202,7 +202,7 @@ fn artifacts_are_for_their_owner_only() {
 }
 
 /// Whether a program can be run here.
-fn there(program: &str) -> bool {
+pub fn there(program: &str) -> bool {
     let quiet = Command::new(program).arg("--version").stdout(Stdio::null()).status();
     quiet.is_ok_and(|status| status.success())
 }

@@ -54,7 +54,7 @@ fn a_reader_that_fails_changes_nothing() {
     for bad in ["f0000", "f0050", "f0099"] {
         let contents = Zeros(|entry: &Entry| if entry.path == bad { Err(io::Error::other("gone")) } else { Ok(()) });
         let cancel = AtomicBool::new(false);
-        let failed = storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel);
+        let failed = storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel, None);
         assert!(matches!(failed, Err(Error::Contents { path, .. }) if path == bad));
         as_it_was(&storage, &digest);
     }
@@ -79,7 +79,7 @@ fn a_reader_that_panics_changes_nothing() {
         Ok(())
     });
     let cancel = AtomicBool::new(false);
-    let archive = || storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel);
+    let archive = || storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel, None);
     assert!(catch_unwind(AssertUnwindSafe(archive)).is_err());
     as_it_was(&storage, &digest);
 }
@@ -95,7 +95,7 @@ fn cancelling_stops_the_readers_and_changes_nothing() {
         }
         Ok(())
     });
-    let cancelled = storage.archive(&at("a.tar.gz"), &files(500), &contents, &nothing(), &cancel);
+    let cancelled = storage.archive(&at("a.tar.gz"), &files(500), &contents, &nothing(), &cancel, None);
     assert!(matches!(cancelled, Err(Error::Cancelled)));
     assert!(read.into_inner() < 30);
     as_it_was(&storage, &digest);
@@ -116,7 +116,7 @@ fn readers_do_not_run_ahead_of_the_writer() {
         Ok(())
     });
     let cancel = AtomicBool::new(false);
-    storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel).unwrap();
+    storage.archive(&at("a.tar.gz"), &files(100), &contents, &nothing(), &cancel, None).unwrap();
     // Three segments a thread, each of one file, and the one that the writer has done with.
     assert!(ahead.into_inner() <= 6);
     assert_eq!(read.into_inner(), 100);

@@ -4,5 +4,8 @@
 mod archive;
 mod failure;
 mod golden;
+mod incremental;
+mod links;
+mod passes;
 mod retention;
 mod tree;

@@ -8,7 +8,7 @@ use std::{
 use headwater_storage::{Location, Options, Retention, Storage};
 use tempfile::TempDir;
 
-use crate::tree::{at, on_disk, options};
+use crate::tree::{at, on_disk, options, with_sidecars};
 
 fn open(dir: &TempDir, ttl: u64, records: usize) -> Storage {
     let retention = Retention { ttl: Duration::from_secs(ttl), records };
@@ -72,6 +72,27 @@ fn locks_go_with_their_file_and_are_no_records() {
     }
     assert_eq!(names(&storage.collect(&at("c")).unwrap()), ["a"]);
     assert_eq!(names(&on_disk(&storage)), ["b", "b.lock", "c"]);
+}
+
+#[test]
+fn sidecars_and_marks_are_no_artifacts() {
+    let dir = TempDir::new().unwrap();
+    let storage = open(&dir, 60, 2);
+    for (file, age) in [("a", 20), ("b", 10), ("c", 0)] {
+        put(&storage, file, age);
+        put(&storage, &format!(".{file}.segments"), 900 - age);
+    }
+    put(&storage, ".gone.segments", 0);
+    put(&storage, ".pass", 5000);
+    assert_eq!(names(&storage.collect(&at("c")).unwrap()), ["a"]);
+    assert_eq!(names(&with_sidecars(&storage)), [".b.segments", ".c.segments", ".pass", "b", "c"]);
+    assert!(storage.collect(&at("c")).unwrap().is_empty());
+
+    storage.remove(&at("b")).unwrap();
+    assert_eq!(names(&with_sidecars(&storage)), [".c.segments", ".pass", "c"]);
+    assert_eq!(names(&storage.remove_object("GitRepository", "ns", "x").unwrap()), ["c"]);
+    assert!(with_sidecars(&storage).is_empty());
+    assert!(storage.remove_object("GitRepository", "ns", "x").unwrap().is_empty());
 }
 
 #[test]

@@ -87,7 +87,7 @@ pub fn at(file: &str) -> Location {
 }
 
 pub fn store(storage: &Storage, tree: &Tree, ignore: &Ignore) -> Result<Stored, Error> {
-    storage.archive(&at("a.tar.gz"), &tree.entries(), tree, ignore, &AtomicBool::new(false))
+    storage.archive(&at("a.tar.gz"), &tree.entries(), tree, ignore, &AtomicBool::new(false), None)
 }
 
 /// The bytes of the tree's archive.
@@ -132,8 +132,15 @@ pub fn listing(tree: &Tree, ignore: &Ignore) -> Vec<String> {
     unpack(&archive(tree, ignore, 2)).into_iter().map(row).collect()
 }
 
-/// Every file and directory below the root of a storage.
+/// Every file below the root of a storage, except the sidecars of artifacts.
 pub fn on_disk(storage: &Storage) -> Vec<PathBuf> {
+    let mut found = with_sidecars(storage);
+    found.retain(|path| path.extension().is_none_or(|end| end != "segments"));
+    found
+}
+
+/// Every file below the root of a storage.
+pub fn with_sidecars(storage: &Storage) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut dirs = vec![storage.root().to_owned()];
     while let Some(dir) = dirs.pop() {
