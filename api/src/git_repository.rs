@@ -19,6 +19,14 @@ pub const PROVIDER_AWS: &str = "aws";
 pub const PROVIDER_AZURE: &str = "azure";
 /// Credentials come from a GitHub App.
 pub const PROVIDER_GITHUB: &str = "github";
+/// Verification of the commit.
+pub const MODE_HEAD: &str = "HEAD";
+/// Verification of the tag that leads to the commit.
+pub const MODE_TAG: &str = "Tag";
+/// Verification of both.
+pub const MODE_TAG_AND_HEAD: &str = "TagAndHEAD";
+/// Symbolic links that stay inside the repository are kept.
+pub const SYMLINKS_KEEP: &str = "Keep";
 /// The branch of an object that names no reference.
 pub const DEFAULT_BRANCH: &str = "master";
 /// Time for one pass of an object that sets none.
@@ -117,9 +125,25 @@ pub struct GitRepositorySpec {
     /// Folders of the repository to take; the artifact then holds nothing else.
     #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub sparse_checkout: Vec<String>,
+
+    /// Fetches the files that Git LFS keeps outside of the repository, in place of the pointers to them. An addition to Flux's
+    /// API.
+    #[serde(default, deserialize_with = "lenient::or_default", skip_serializing_if = "lenient::is_false")]
+    pub lfs: bool,
+
+    /// What becomes of symbolic links: with Skip, or without it, they are left out; with Keep, those that stay inside the
+    /// repository are part of the artifact. An addition to Flux's API.
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["Skip", "Keep"]))]
+    pub symlinks: Option<String>,
 }
 
 impl GitRepositorySpec {
+    /// Whether symbolic links that stay inside the repository are part of the artifact.
+    pub fn keeps_symlinks(&self) -> bool {
+        self.symlinks.as_deref() == Some(SYMLINKS_KEEP)
+    }
+
     /// The provider, [`PROVIDER_GENERIC`] when none is named.
     pub fn provider(&self) -> &str {
         self.provider.as_deref().unwrap_or(PROVIDER_GENERIC)
@@ -147,6 +171,10 @@ pub struct GitRepositoryRef {
     /// Version range of which the highest matching tag is taken; counts before branch.
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
     pub semver: Option<String>,
+
+    /// Regular expression that a tag's name has to match before semver is applied. An addition to Flux's API.
+    #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
+    pub semver_filter: Option<String>,
 
     /// Full name of a reference, such as refs/heads/main or refs/pull/420/head; counts before tag.
     #[serde(deserialize_with = "lenient::non_empty", skip_serializing_if = "Option::is_none")]
@@ -176,8 +204,8 @@ impl GitRepositoryVerification {
     /// The mode in its present spelling: `Tag` or `TagAndHEAD`, and `HEAD` for everything else.
     pub fn mode(&self) -> &str {
         match self.mode.as_deref() {
-            Some(mode @ ("Tag" | "TagAndHEAD")) => mode,
-            _ => "HEAD",
+            Some(mode @ (MODE_TAG | MODE_TAG_AND_HEAD)) => mode,
+            _ => MODE_HEAD,
         }
     }
 }
