@@ -19,6 +19,13 @@ pub struct Error {
     why: String,
 }
 
+impl Error {
+    /// What the server said, without the name of the Secret.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
 /// Reads a Secret.
 pub async fn secret(client: &kube::Client, namespace: &str, name: &str) -> Result<Data, Error> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);

@@ -1,0 +1,212 @@
+//! GitHub Apps: a key that signs a claim, which buys a token for an installation.
+//!
+//! See GitHub's "Authenticating as a GitHub App installation"; the claim is a JSON Web Token (RFC 7519) signed with RS256 (RFC 7518).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::signature::RSA_PKCS1_SHA256;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{Method, StatusCode, header};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use url::Url;
+
+use super::answer::{self, Answer, ask};
+use super::{Credentials, Error, Request, Secret, Token, digest};
+
+const ID: &str = "githubAppID";
+const OWNER: &str = "githubAppInstallationOwner";
+const INSTALLATION: &str = "githubAppInstallationID";
+const KEY: &str = "githubAppPrivateKey";
+const BASE: &str = "githubAppBaseURL";
+
+const PUBLIC: &str = "https://api.github.com";
+const USERNAME: &str = "x-access-token";
+/// Clocks may differ by this much.
+const DRIFT: TimeDelta = TimeDelta::seconds(30);
+/// How long a claim is good, from when it says that it was made.
+const LIFE: TimeDelta = TimeDelta::minutes(2);
+
+/// A GitHub App, as a Secret describes it. Whether it is usable shows when it is used.
+#[derive(Clone)]
+pub struct App {
+    id: i64,
+    owner: String,
+    installation: i64,
+    key: Vec<u8>,
+    base: String,
+}
+
+/// The Secret names both the owner and the id of an installation, or neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must contain exactly one of '{OWNER}' or '{INSTALLATION}'")]
+pub struct Misfit;
+
+impl App {
+    /// The app that a Secret's data describes; `None` where it has no app id or no key.
+    pub fn from_data(data: &BTreeMap<String, Vec<u8>>) -> Result<Option<Self>, Misfit> {
+        if !data.contains_key(ID) || !data.contains_key(KEY) {
+            return Ok(None);
+        }
+        if data.contains_key(OWNER) == data.contains_key(INSTALLATION) {
+            return Err(Misfit);
+        }
+        let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default();
+        Ok(Some(Self {
+            id: text(ID).parse().unwrap_or_default(),
+            owner: text(OWNER),
+            installation: text(INSTALLATION).parse().unwrap_or_default(),
+            key: data.get(KEY).cloned().unwrap_or_default(),
+            base: text(BASE),
+        }))
+    }
+
+    /// The key, if all is there.
+    fn usable(&self) -> Result<KeyPair, Error> {
+        let lacking = |what: &str| Error::new(format!("{what} must be provided to use github app authentication"));
+        if self.id == 0 {
+            return Err(lacking("app ID"));
+        }
+        if self.owner.is_empty() && self.installation == 0 {
+            return Err(lacking("app installation owner or ID"));
+        }
+        if self.key.is_empty() {
+            return Err(lacking("private key"));
+        }
+        parsed(&self.key).map_err(|why| Error::new(format!("could not parse private key: {why}")))
+    }
+
+    fn api(&self) -> Result<Url, Error> {
+        let base = if self.base.is_empty() { PUBLIC } else { &self.base };
+        answer::web(base).map_err(|why| Error::new(format!("invalid API URL: {why}")))
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("id", &self.id)
+            .field("owner", &self.owner)
+            .field("installation", &self.installation)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) async fn credentials(app: &App, request: &Request<'_>) -> Result<Credentials, Error> {
+    let pair = app.usable()?;
+    let identity = digest(&[
+        "github",
+        &app.id.to_string(),
+        &app.owner,
+        &app.installation.to_string(),
+        &app.base,
+        &String::from_utf8_lossy(&app.key),
+        request.route,
+    ]);
+    let token = request.cache.get(&identity, request.object, token(app, &pair, request)).await?;
+    let secret = Secret::Basic { username: USERNAME.to_owned(), password: token.secret };
+    Ok(Credentials { secret, expires: token.expires, identity })
+}
+
+async fn token(app: &App, pair: &KeyPair, request: &Request<'_>) -> Result<Token, Error> {
+    #[derive(Deserialize)]
+    struct Issued {
+        #[serde(default)]
+        token: String,
+        expires_at: Option<String>,
+    }
+
+    let api = Api { base: app.api()?, claim: claim(app.id, pair, Utc::now())?, http: request.http };
+    let installation = match app.installation {
+        0 => api.installation(&app.owner).await?,
+        id => id,
+    };
+    let answer = api.ask(Method::POST, &["app", "installations", &installation.to_string(), "access_tokens"]).await?;
+    let issued: Issued = answer.json()?;
+    if issued.token.is_empty() {
+        return Err(answer.lacks("token"));
+    }
+    Ok(Token { secret: issued.token, expires: answer::time(issued.expires_at.as_deref()), ..Token::default() })
+}
+
+/// GitHub's API, asked in the name of an app.
+struct Api<'a> {
+    base: Url,
+    claim: String,
+    http: &'a reqwest::Client,
+}
+
+impl Api<'_> {
+    /// The installation at an organization or, failing that, at a user.
+    async fn installation(&self, owner: &str) -> Result<i64, Error> {
+        let organization = match self.installed(&["orgs", owner, "installation"]).await {
+            Ok(id) => return Ok(id),
+            Err(error) => error.within("failed to find organization installation"),
+        };
+        self.installed(&["users", owner, "installation"])
+            .await
+            .map_err(|user| Error::new(format!("{organization}\n{}", user.within("failed to find user installation"))))
+    }
+
+    async fn installed(&self, path: &[&str]) -> Result<i64, Error> {
+        #[derive(Deserialize)]
+        struct Installation {
+            id: i64,
+        }
+        self.ask(Method::GET, path).await?.json::<Installation>().map(|found| found.id)
+    }
+
+    async fn ask(&self, method: Method, path: &[&str]) -> Result<Answer, Error> {
+        let url = answer::extended(&self.base, path).ok_or_else(|| Error::new("invalid API URL: it has no path"))?;
+        let answer = ask(self.http, method, url, |request| {
+            request
+                .bearer_auth(&self.claim)
+                .header(header::ACCEPT, "application/vnd.github+json")
+                .header("X-GitHub-Api-Version", "2022-11-28")
+        })
+        .await?;
+        if matches!(answer.status, StatusCode::OK | StatusCode::CREATED) { Ok(answer) } else { Err(self.refused(&answer)) }
+    }
+
+    fn refused(&self, answer: &Answer) -> Error {
+        #[derive(Deserialize)]
+        struct Refusal {
+            message: String,
+        }
+        let message = answer.json::<Refusal>().map(|refusal| refusal.message).unwrap_or_default();
+        let message = answer::quoted(&message, &[&self.claim]);
+        Error::new(format!("{}: {} {message} []", answer.place, answer.status.as_u16()))
+    }
+}
+
+/// The signed claim to be the app.
+fn claim(id: i64, pair: &KeyPair, now: DateTime<Utc>) -> Result<String, Error> {
+    let made = now - DRIFT;
+    let claims = serde_json::json!({ "iat": made.timestamp(), "exp": (made + LIFE).timestamp(), "iss": id.to_string() });
+    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let signed = format!("{}.{}", encoded(r#"{"alg":"RS256","typ":"JWT"}"#), encoded(&claims.to_string()));
+    let mut signature = vec![0; pair.public_modulus_len()];
+    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+        .map_err(|_| Error::new("failed to sign with the private key"))?;
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+/// An RSA key in PEM, as PKCS#1 (RFC 8017) or PKCS#8 (RFC 5208).
+fn parsed(pem: &[u8]) -> Result<KeyPair, &'static str> {
+    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key")?;
+    let pair = match &der {
+        PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
+        _ => return Err("key is not a valid RSA private key"),
+    };
+    pair.map_err(|_| "key is not a valid RSA private key")
+}
+
+#[cfg(test)]
+mod tests;
