@@ -4,3 +4,4 @@ pub mod leases;
 pub mod patch;
 pub mod references;
 pub mod retries;
+pub mod tokens;

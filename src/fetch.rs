@@ -2,4 +2,6 @@
 //!
 //! Invariant: fetchers speak of URLs, credentials and revisions, never of Kubernetes objects; each has its own error type.
 
+pub mod auth;
 pub mod git;
+pub mod verify;

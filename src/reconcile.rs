@@ -3,7 +3,9 @@
 pub mod drive;
 pub mod failure;
 pub mod git_repository;
+pub mod kept;
 pub mod pass;
+pub mod resume;
 pub mod status;
 
 use std::fmt::Debug;
@@ -22,7 +24,7 @@ use crate::fetch::git;
 use crate::notify::Recorder;
 use crate::telemetry::Metrics;
 use failure::Failure;
-use pass::{Done, Pass};
+use pass::{Done, Fact, Pass};
 use status::Common;
 
 /// What every pass may use.
@@ -34,7 +36,9 @@ pub struct Ctx {
     /// Where fetches keep what they receive; a folder of its own for each, gone when the pass is over.
     pub scratch: PathBuf,
     /// Which stored artifacts were found intact since the start.
-    pub intact: git_repository::Intact,
+    pub intact: kept::Intact,
+    /// Which objects this process has looked at.
+    pub resumed: resume::Resumed,
     /// Where artifacts are served: scheme and authority, without a trailing slash.
     pub advertised: String,
     /// Events out.
@@ -49,6 +53,14 @@ pub struct Ctx {
     pub git_limits: git::Limits,
     /// HTTP clients for Git servers.
     pub git_clients: git::Clients,
+    /// What was fetched from Git servers before.
+    pub git_mirrors: git::Mirrors,
+    /// What ssh offers to Git servers.
+    pub git_algorithms: git::Algorithms,
+    /// Who we are to those who issue credentials.
+    pub identities: git_repository::Identities,
+    /// After which time an object whose dependency is not ready is looked at again.
+    pub requeue_dependency: Duration,
     /// Whether Git repositories on this machine may be read.
     pub local_repositories: git::LocalRepositories,
 }
@@ -75,10 +87,16 @@ pub trait Reconcile: Resource<DynamicType = ()> + Clone + Debug + Serialize + De
     fn status(&self) -> Self::Status;
     /// The shared part of a status.
     fn common(status: &Self::Status) -> Common;
-    /// A status with another shared part, and what the outcome says of the kind's own fields.
-    fn with(&self, status: Self::Status, common: Common, outcome: Option<&Done>) -> Self::Status;
+    /// A status with another shared part, and what was learnt and the outcome say of the kind's own fields.
+    fn with(&self, status: Self::Status, common: Common, facts: &[Fact], outcome: Option<&Done>) -> Self::Status;
+    /// The objects of the same kind and namespace whose artifacts go into this one's.
+    fn dependencies(&self) -> Vec<&str> {
+        Vec::new()
+    }
     /// Reason and message of the event of a pass that found nothing new.
     fn unchanged(revision: &str) -> (&'static str, String);
+    /// The object is gone: what is known of it elsewhere is of no use any more.
+    fn forgotten(&self, _cx: &Ctx) {}
     /// The failure of a pass that met its deadline.
     fn timed_out(&self) -> Failure;
     /// One pass. It returns what it learnt and how it ended, and never touches a condition.

@@ -19,10 +19,12 @@ use tracing::{info, warn};
 
 use crate::cluster::leases::{self, End, Terms};
 use crate::cluster::retries::Retries;
+use crate::fetch::auth::Cache;
 use crate::fetch::git;
 use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::chain;
+use crate::reconcile::git_repository::{Identities, NamedAccounts};
 use crate::serve::{self, artifacts, health};
 use crate::settings::{self, Controller};
 use crate::telemetry::Metrics;
@@ -119,6 +121,7 @@ async fn reconcile(
         storage,
         scratch: scratch(&settings.storage.path)?,
         intact: <_>::default(),
+        resumed: <_>::default(),
         advertised: with_scheme(&settings.storage.advertised()?),
         recorder,
         metrics,
@@ -126,6 +129,13 @@ async fn reconcile(
         jitter_percent: reconciling.interval_jitter_percentage,
         git_limits: limits(&settings.limits),
         git_clients: git::Clients::default(),
+        git_mirrors: mirrors(settings)?,
+        git_algorithms: git::Algorithms {
+            key_exchange: settings.auth.ssh_kex_algos.clone(),
+            host_keys: settings.auth.ssh_hostkey_algos.clone(),
+        },
+        identities: identities(settings),
+        requeue_dependency: reconciling.requeue_dependency,
         local_repositories,
     });
     tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, reconciling.clone(), stop));
@@ -157,6 +167,26 @@ fn scratch_path(storage: &Path) -> std::io::Result<PathBuf> {
     let storage = storage.canonicalize()?;
     let digest = headwater_storage::Algorithm::Sha256.digest(storage.as_os_str().as_encoded_bytes());
     Ok(std::env::temp_dir().join(format!("headwater-{:.12}", digest.hex())))
+}
+
+/// Who this process is to those who issue credentials.
+fn identities(settings: &Controller) -> Identities {
+    let auth = &settings.auth;
+    Identities {
+        environment: std::env::vars().collect(),
+        cache: Cache::new(usize::try_from(auth.token_cache_max_size).unwrap_or(usize::MAX), auth.token_cache_max_duration),
+        default_account: auth.default_service_account.clone(),
+        named_accounts: if settings.gates().object_level_workload_identity { NamedAccounts::Allowed } else { NamedAccounts::Refused },
+    }
+}
+
+/// Where fetches from Git servers are kept for the next ones.
+fn mirrors(settings: &Controller) -> Result<git::Mirrors, Stopped> {
+    let default = || Ok::<_, std::io::Error>(scratch_path(&settings.storage.path)?.with_extension("mirrors"));
+    let path = settings.limits.git_mirror_path.clone().map_or_else(default, Ok)?;
+    let budget = git::Budget { size: settings.limits.git_mirror_max_size, age: settings.limits.git_mirror_max_age };
+    let told = |error| format!("cannot keep mirrors in {}: {error}; set --git-mirror-path to a writable folder", path.display());
+    Ok(git::Mirrors::open(&path, budget).map_err(told)?)
 }
 
 fn limits(settings: &settings::Limits) -> git::Limits {

@@ -114,17 +114,9 @@ impl Controller {
 
     /// The flags that were set to something, yet do nothing so far; to be reported once at start.
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let gates = self.gates();
         let mut flags = self.helm.without_effect();
-        flags.extend(self.auth.without_effect());
-        if self.reconciling.requeue_dependency != std::time::Duration::from_secs(30) {
-            flags.push("requeue-dependency");
-        }
-        if gates.cache_secrets_and_config_maps {
+        if self.gates().cache_secrets_and_config_maps {
             flags.push("feature-gates CacheSecretsAndConfigMaps");
-        }
-        if gates.object_level_workload_identity {
-            flags.push("feature-gates ObjectLevelWorkloadIdentity");
         }
         flags
     }

@@ -7,9 +7,12 @@
 mod access;
 mod checkout;
 mod clients;
+mod content;
 mod error;
 mod http;
 mod local;
+mod mirror;
+mod obtain;
 mod pack;
 mod resolve;
 mod session;
@@ -23,7 +26,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,9 +33,10 @@ pub use access::{Algorithms, Auth, Certificate, Proxy, Ssh};
 pub use checkout::Checkout;
 pub use clients::Clients;
 pub use error::Error;
+pub use mirror::{Budget, Mirrors};
 
+use obtain::Wanted;
 use resolve::Greeted;
-use session::Session;
 
 const MIB: u64 = 1 << 20;
 
@@ -51,12 +54,16 @@ pub struct Remote {
     pub algorithms: Algorithms,
     /// Bounds on what is read.
     pub limits: Limits,
+    /// When this was asked for: an answer that others got from the same remote is as good, unless they asked before.
+    pub asked: Instant,
     /// When everything must be over.
     pub deadline: Instant,
     /// Stops the work from outside.
     pub cancel: CancellationToken,
     /// Connection pools, one set for the process.
     pub clients: Clients,
+    /// What was fetched before, one set for the process.
+    pub mirrors: Mirrors,
     /// Whether `url` may name a folder of this machine.
     pub local: LocalRepositories,
 }
@@ -102,7 +109,7 @@ impl Default for Limits {
 }
 
 /// What to check out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// The branch `master`, whatever the remote's HEAD says.
     Default,
@@ -111,7 +118,12 @@ pub enum Reference {
     /// A tag by its short name; an annotated tag stands for the commit it leads to.
     Tag(String),
     /// The newest tag within a version range.
-    Semver(String),
+    Semver {
+        /// The range.
+        range: String,
+        /// A regular expression that the names of tags have to match.
+        filter: Option<String>,
+    },
     /// Any reference by its full name, such as `refs/pull/7/head`.
     Name(String),
     /// One commit.
@@ -132,39 +144,102 @@ pub struct Head {
     pub revision: String,
     /// The tip of the branch whose history must hold the commit, where one was named.
     pub tip: Option<gix::ObjectId>,
+    /// The tag that led to the commit.
+    pub tag: Option<Tag>,
 }
 
-/// Asks the remote what `reference` is: a handshake and one list of references, narrowed to those that matter.
-/// A commit alone costs the handshake.
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its short name.
+    pub name: String,
+    /// Its own object, if it is an annotated one.
+    pub object: Option<gix::ObjectId>,
+}
+
+/// What of a commit goes into a checkout.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// What becomes of submodules.
+    pub submodules: Submodules,
+    /// Folders to take; all if there is none. Relative, with slashes.
+    pub sparse: Vec<String>,
+    /// What becomes of files that Git LFS keeps elsewhere.
+    pub lfs: Lfs,
+    /// What becomes of symbolic links.
+    pub symlinks: Symlinks,
+}
+
+/// What becomes of submodules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Submodules {
+    /// They are empty folders.
+    #[default]
+    Empty,
+    /// They are fetched, and those within them.
+    Recursive,
+}
+
+/// What becomes of files that Git LFS keeps elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Lfs {
+    /// They stay the pointers that Git knows.
+    #[default]
+    Pointers,
+    /// They are fetched.
+    Files,
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Symlinks {
+    /// They are left out.
+    #[default]
+    Skip,
+    /// Those that stay inside the tree are kept.
+    Keep,
+}
+
+/// Asks the remote what `reference` is: one list of references, narrowed to those that matter, after a handshake where none was
+/// had lately. A commit alone costs the handshake. Who asks the same at the same time with the same credentials shares the answer.
 ///
 /// # Errors
 /// See [`Error`]. [`Error::EmptyRepository`] only where a branch was asked for.
 pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Error> {
-    let reference = reference.clone();
-    supervised(remote, move |remote, token, interrupt| {
-        if local::may_be(remote) {
-            return local::resolve(remote, &reference, interrupt);
-        }
-        let mut session = Session::new(remote, Handle::current(), token)?;
-        resolve::resolve(&mut Greeted::new(&mut session), &reference)
+    if local::may_be(remote) {
+        let reference = reference.clone();
+        return supervised(remote, move |remote, _, interrupt| local::resolve(remote, &reference, interrupt)).await;
+    }
+    let mirror = remote.mirrors.of(remote);
+    let mut heads = mirror.turn_to_ask(remote).await?;
+    if let Some(head) = mirror::heard(&heads, reference, remote.asked) {
+        return Ok(head);
+    }
+    let (asked, wanted) = (Instant::now(), reference.clone());
+    let head = supervised(remote, move |remote, token, _| {
+        obtain::visit(remote, &mirror, &token, |session| resolve::resolve(&mut Greeted::new(session), &wanted))
     })
-    .await
+    .await?;
+    mirror::hear(&mut heads, reference.clone(), asked, head.clone());
+    Ok(head)
 }
 
-/// Fetches the tree of `head`, without history, into `scratch`: a fresh directory that the caller removes once the
-/// [`Checkout`] is dropped. A repository on this machine is read in place, and `scratch` stays empty.
+/// Fetches what `content` says of the tree of `head`, without history; what is in a mirror already costs nothing on the wire.
+/// `scratch` is a fresh directory that the caller removes once the [`Checkout`] is dropped. A repository on this machine is read
+/// in place.
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn fetch(remote: &Remote, head: &Head, scratch: &Path) -> Result<Checkout, Error> {
-    let (id, tip, scratch) = (head.id, head.tip, scratch.to_owned());
-    supervised(remote, move |remote, token, interrupt| {
-        if local::may_be(remote) {
-            return local::fetch(remote, id, tip, interrupt);
-        }
-        pack::fetch(&mut Session::new(remote, Handle::current(), token)?, id, tip, &scratch, interrupt)
-    })
-    .await
+pub async fn fetch(remote: &Remote, head: &Head, content: &Content, scratch: &Path) -> Result<Checkout, Error> {
+    content::gather(remote, Wanted::from(head), content, scratch).await
+}
+
+/// A client for those who issue credentials for the repository at `url`: it trusts what `auth` says, and goes through `proxy`.
+///
+/// # Errors
+/// [`Error::InvalidCa`] and the like.
+pub fn client(clients: &Clients, auth: &Auth, proxy: Option<&Proxy>, url: &url::Url) -> Result<reqwest::Client, Error> {
+    clients.get(auth, proxy).map_err(|error| error.at(&wire::shown(url)))
 }
 
 /// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token

@@ -17,9 +17,9 @@ use kube::{Resource, ResourceExt};
 use tracing::{Instrument, debug, error, info, info_span};
 
 use super::failure::{Failure, Fate};
-use super::pass::{Done, Pass};
+use super::pass::{Done, Fact, Pass};
 use super::status::{self, Common, Seen};
-use super::{Ctx, Reconcile, Schedule};
+use super::{Ctx, Reconcile, Schedule, resume};
 use crate::cluster::patch;
 use crate::notify::{Event, Severity};
 use crate::telemetry::{self, Outcome};
@@ -41,8 +41,8 @@ pub enum Error {
     Encode(#[from] serde_json::Error),
 }
 
-/// Reconciles one object once.
-pub async fn drive<K>(object: Arc<K>, cx: Arc<Ctx>) -> Result<Action, Error>
+/// Reconciles one object once, as was asked for at `asked`.
+pub async fn drive<K>(object: Arc<K>, cx: Arc<Ctx>, asked: tokio::time::Instant) -> Result<Action, Error>
 where
     K: Reconcile + Resource<Scope = NamespaceResourceScope>,
 {
@@ -55,7 +55,7 @@ where
     );
     async move {
         let start = Instant::now();
-        let result = step(&object, &cx).await;
+        let result = step(&object, &cx, asked).await;
         let outcome = match &result {
             Ok((_, outcome)) => *outcome,
             Err(error) => {
@@ -74,7 +74,7 @@ where
     .await
 }
 
-async fn step<K>(object: &Arc<K>, cx: &Ctx) -> Result<(Action, Outcome), Error>
+async fn step<K>(object: &Arc<K>, cx: &Ctx, asked: tokio::time::Instant) -> Result<(Action, Outcome), Error>
 where
     K: Reconcile + Resource<Scope = NamespaceResourceScope>,
 {
@@ -87,25 +87,32 @@ where
     };
     if object.suspended() {
         info!("reconciliation is suspended for this object");
-        publish(&api, &object, None, status::suspended).await?;
+        publish(&api, &object, &[], None, status::suspended).await?;
         return Ok((Action::await_change(), Outcome::Success));
     }
     let before = K::common(&object.status());
+    if let Some(rest) = resume::rest(object.as_ref(), &before, cx).await {
+        debug!(?rest, "nothing is due since the start of this process");
+        return Ok((Action::requeue(rest), Outcome::RequeueAfter));
+    }
     let mut object = object;
     if wants_announcement(object.as_ref(), &before) {
-        match publish(&api, &object, None, |before, seen| status::reconciling(before, seen, &[])).await? {
+        match publish(&api, &object, &[], None, |before, seen| status::reconciling(before, seen, &[])).await? {
             // Working on from the version that was just written saves a conflict at the end.
             Some(published) if published.object.meta().generation == object.meta().generation => object = published.object,
             Some(_) => {}
             None => return Ok((Action::await_change(), Outcome::Success)),
         }
     }
-    let mut pass = Pass::default();
+    let mut pass = Pass::new(asked);
     let outcome = run(object.as_ref(), cx, &mut pass).await;
     let fold = |before: &Common, seen: Seen<'_>| status::fold(before, seen, pass.facts(), outcome.as_ref());
-    let Some(Published { common: after, .. }) = publish(&api, &object, outcome.as_ref().ok(), fold).await? else {
+    let Some(Published { common: after, .. }) = publish(&api, &object, pass.facts(), outcome.as_ref().ok(), fold).await? else {
         return Ok((Action::await_change(), Outcome::Success));
     };
+    if let Ok(done) = &outcome {
+        resume::mark(done.artifact(), cx).await;
+    }
     announce(object.as_ref(), cx, &before, &after, &outcome);
     Ok(next(object.as_ref(), cx, &outcome))
 }
@@ -174,6 +181,8 @@ async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result
     if let Some(artifact) = &K::common(&object.status()).artifact {
         cx.intact.forget(artifact);
     }
+    cx.resumed.forget(&object.uid().unwrap_or_default());
+    object.forgotten(cx);
     if !removed.is_empty() {
         trace_event(object.as_ref(), cx, reason::GARBAGE_COLLECTION_SUCCEEDED, "garbage collected artifacts for deleted resource");
     }
@@ -192,7 +201,13 @@ struct Published<K> {
 
 /// Writes what `compute` makes of the newest status; computes anew when somebody else wrote in between. None when the
 /// object is gone.
-async fn publish<K, F>(api: &Api<K>, object: &Arc<K>, done: Option<&Done>, compute: F) -> Result<Option<Published<K>>, Error>
+async fn publish<K, F>(
+    api: &Api<K>,
+    object: &Arc<K>,
+    facts: &[Fact],
+    done: Option<&Done>,
+    compute: F,
+) -> Result<Option<Published<K>>, Error>
 where
     K: Reconcile,
     F: Fn(&Common, Seen<'_>) -> Common,
@@ -202,7 +217,7 @@ where
     for attempt in 0.. {
         let before = latest.status();
         let common = compute(&K::common(&before), seen);
-        let after = object.with(before.clone(), common.clone(), done);
+        let after = object.with(before.clone(), common.clone(), facts, done);
         let Some(difference) = patch::difference(&serde_json::to_value(&before)?, &serde_json::to_value(&after)?) else {
             return Ok(Some(Published { common, object: latest }));
         };
@@ -308,7 +323,8 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
     }
 }
 
-fn requested<K: Reconcile>(object: &K) -> Option<&str> {
+/// The reconcile request on the object.
+pub fn requested<K: Reconcile>(object: &K) -> Option<&str> {
     object.annotations().get(meta::RECONCILE_REQUEST).map(String::as_str)
 }
 

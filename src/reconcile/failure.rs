@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use headwater_api::condition;
+use headwater_api::condition::{self, Status};
 
 /// Any error with a message for people.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +25,10 @@ pub enum Mark {
     FetchFailed,
     /// The artifact could not be written.
     StorageOperationFailed,
+    /// Something that goes into the artifact is not there yet.
+    IncludeUnavailable,
+    /// The signatures that are asked for are missing or bad. This one marks its condition false.
+    SourceVerified,
 }
 
 impl Mark {
@@ -33,6 +37,16 @@ impl Mark {
         match self {
             Self::FetchFailed => condition::FETCH_FAILED,
             Self::StorageOperationFailed => condition::STORAGE_OPERATION_FAILED,
+            Self::IncludeUnavailable => condition::INCLUDE_UNAVAILABLE,
+            Self::SourceVerified => condition::SOURCE_VERIFIED,
+        }
+    }
+
+    /// What the condition becomes.
+    pub fn status(self) -> Status {
+        match self {
+            Self::FetchFailed | Self::StorageOperationFailed | Self::IncludeUnavailable => Status::True,
+            Self::SourceVerified => Status::False,
         }
     }
 }
@@ -59,6 +73,16 @@ impl Failure {
     /// A failure to store that is tried again.
     pub fn storage(reason: &'static str, source: impl Into<BoxError>) -> Self {
         Self { mark: Some(Mark::StorageOperationFailed), reason, fate: Fate::Retry, source: source.into() }
+    }
+
+    /// Something that goes into the artifact is not there; looked for again after a while.
+    pub fn waiting(reason: &'static str, after: Duration, source: impl Into<BoxError>) -> Self {
+        Self { mark: Some(Mark::IncludeUnavailable), reason, fate: Fate::Wait(after), source: source.into() }
+    }
+
+    /// A signature that is missing or bad; tried again.
+    pub fn unverified(reason: &'static str, source: impl Into<BoxError>) -> Self {
+        Self { mark: Some(Mark::SourceVerified), reason, fate: Fate::Retry, source: source.into() }
     }
 
     /// The same failure, not tried again until the object changes.

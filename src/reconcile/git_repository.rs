@@ -1,18 +1,22 @@
-//! `GitRepository` → artifact: resolve references (I/O) → plan (pure) → run (ask the remote, fetch, store).
+//! `GitRepository` → artifact: resolve references (I/O) → plan (pure) → run (ask the remote, fetch, verify, include, store).
 
+mod include;
+mod issued;
 mod plan;
 mod resolve;
 mod run;
+mod signatures;
 mod table;
 
 use headwater_api::git_repository::{GitRepository, GitRepositoryStatus};
 use headwater_api::reason;
+use kube::ResourceExt;
 
 use super::failure::Failure;
-use super::pass::{Done, Pass};
+use super::pass::{Done, Fact, Pass};
 use super::status::Common;
 use super::{Ctx, Reconcile, Schedule};
-pub use run::Intact;
+pub use issued::{Identities, NamedAccounts};
 
 impl Reconcile for GitRepository {
     type Status = GitRepositoryStatus;
@@ -38,18 +42,26 @@ impl Reconcile for GitRepository {
         }
     }
 
-    fn with(&self, mut status: GitRepositoryStatus, common: Common, outcome: Option<&Done>) -> GitRepositoryStatus {
+    fn with(&self, mut status: GitRepositoryStatus, common: Common, facts: &[Fact], outcome: Option<&Done>) -> GitRepositoryStatus {
         status.conditions = common.conditions;
         status.artifact = common.artifact;
         status.observed_generation = common.observed_generation;
         status.last_handled_reconcile_at = common.last_handled;
+        for fact in facts {
+            match fact {
+                Fact::Unverified => status.source_verification_mode = None,
+                Fact::Verified { mode, .. } => status.source_verification_mode = Some(mode.clone()),
+                _ => {}
+            }
+        }
         if let Some(done) = outcome {
             status.observed_ignore.clone_from(&self.spec.ignore);
             status.observed_recurse_submodules = self.spec.recurse_submodules;
             status.observed_include.clone_from(&self.spec.include);
             status.observed_sparse_checkout.clone_from(&self.spec.sparse_checkout);
-            status.included_artifacts.clear();
-            status.source_verification_mode = None;
+            if let Some(included) = done.included() {
+                included.clone_into(&mut status.included_artifacts);
+            }
             status.content_config_checksum = Some(done.checksum().to_owned());
         }
         status
@@ -57,6 +69,14 @@ impl Reconcile for GitRepository {
 
     fn unchanged(revision: &str) -> (&'static str, String) {
         (reason::GIT_OPERATION_SUCCEEDED, format!("no changes since last reconciliation: observed revision '{revision}'"))
+    }
+
+    fn dependencies(&self) -> Vec<&str> {
+        self.spec.include.iter().map(|include| include.repository.name.as_str()).collect()
+    }
+
+    fn forgotten(&self, cx: &Ctx) {
+        cx.identities.cache.forget(&issued::cached(&self.namespace().unwrap_or_default(), &self.name_any()));
     }
 
     fn timed_out(&self) -> Failure {

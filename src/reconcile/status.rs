@@ -6,7 +6,7 @@ use headwater_api::condition::{self, Condition, Status};
 use headwater_api::reason;
 
 use super::failure::{Failure, Fate};
-use super::pass::{Done, Fact};
+use super::pass::{Done, Fact, Includes};
 
 /// The part of a status that every kind has.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +50,9 @@ enum Polarity {
     Negative,
 }
 
+/// What is said when other content goes into the artifact than before.
+const INCLUDES_DIFFER: &str = "included artifacts differ from last observed includes";
+
 /// What `Reconciling` says while a pass is under way, and whether it also unsettles `Ready`.
 fn progress(before: &Common, seen: Seen<'_>, facts: &[Fact]) -> (String, bool) {
     let observed = before.observed_generation.unwrap_or_default();
@@ -64,10 +67,12 @@ fn progress(before: &Common, seen: Seen<'_>, facts: &[Fact]) -> (String, bool) {
         drift = true;
     }
     for fact in facts {
-        if let Fact::NewRevision(revision) = fact {
-            message = format!("building artifact: new upstream revision '{revision}'");
-            drift = true;
+        match fact {
+            Fact::NewRevision(revision) => message = format!("building artifact: new upstream revision '{revision}'"),
+            Fact::Included(Includes::New | Includes::Changed) => message = format!("building artifact: {INCLUDES_DIFFER}"),
+            _ => continue,
         }
+        drift = true;
     }
     (message, drift)
 }
@@ -111,13 +116,13 @@ pub fn fold(before: &Common, seen: Seen<'_>, facts: &[Fact], outcome: Result<&Do
                 after.artifact = None;
                 remove(list, condition::ARTIFACT_IN_STORAGE);
             }
-            Fact::Fetched => {
-                for gone in
-                    [condition::FETCH_FAILED, condition::INCLUDE_UNAVAILABLE, condition::ARTIFACT_OUTDATED, condition::SOURCE_VERIFIED]
-                {
-                    remove(list, gone);
-                }
+            Fact::Included(_) => {
+                remove(list, condition::INCLUDE_UNAVAILABLE);
+                remove(list, condition::ARTIFACT_OUTDATED);
             }
+            Fact::Fetched => remove(list, condition::FETCH_FAILED),
+            Fact::Unverified => remove(list, condition::SOURCE_VERIFIED),
+            Fact::Verified { message, .. } => set(list, condition::SOURCE_VERIFIED, Status::True, reason::SUCCEEDED, message, seen),
             Fact::NewRevision(revision) if after.artifact.is_some() => {
                 let message = format!("new upstream revision '{revision}'");
                 set(list, condition::ARTIFACT_OUTDATED, Status::True, reason::NEW_REVISION, &message, seen);
@@ -139,7 +144,7 @@ pub fn fold(before: &Common, seen: Seen<'_>, facts: &[Fact], outcome: Result<&Do
         Err(failure) => {
             let message = failure.message();
             if let Some(mark) = failure.mark {
-                set(list, mark.condition(), Status::True, failure.reason, &message, seen);
+                set(list, mark.condition(), mark.status(), failure.reason, &message, seen);
             }
             if failure.fate == Fate::Stall {
                 remove(list, condition::RECONCILING);
@@ -178,8 +183,11 @@ fn finish(after: &mut Common, seen: Seen<'_>) {
     }
 }
 
-/// `Ready`, from the others: bad news first, then what is missing, then good news.
+/// `Ready`, from the others: a bad signature before all, then bad news, then what is missing, then good news.
 fn summary(list: &[Condition]) -> Option<(Status, String, String)> {
+    if let Some(unverified) = find(list, condition::SOURCE_VERIFIED).filter(|c| c.status == Status::False) {
+        return Some((Status::False, unverified.reason.clone(), unverified.message.clone()));
+    }
     let ranked = |wanted: Status, polarity: Polarity| {
         SUMMARY.iter().filter(move |(_, p)| *p == polarity).find_map(move |(type_, _)| find(list, type_).filter(|c| c.status == wanted))
     };

@@ -21,7 +21,7 @@ fn artifact(revision: &str) -> Artifact {
 }
 
 fn stored(revision: &str) -> Done {
-    Done::Stored { artifact: artifact(revision), message: "stored".into(), checksum: String::new() }
+    Done::Stored { artifact: artifact(revision), message: "stored".into(), checksum: String::new(), included: Vec::new() }
 }
 
 fn unchanged(revision: &str) -> Done {
@@ -33,7 +33,12 @@ fn fresh() -> Common {
 }
 
 fn ready() -> Common {
-    fold(&fresh(), seen(1, 1), &[Fact::Fetched, Fact::NewRevision("a".into())], Ok(&stored("a")))
+    fold(
+        &fresh(),
+        seen(1, 1),
+        &[Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::NewRevision("a".into())],
+        Ok(&stored("a")),
+    )
 }
 
 fn told(common: &Common) -> Vec<String> {
@@ -76,15 +81,20 @@ fn a_stalled_object_is_observed_and_no_longer_reconciling() {
 
 #[test]
 fn a_failure_to_store_a_new_revision_shows_that_the_artifact_is_outdated() {
-    let facts = [Fact::Fetched, Fact::NewRevision("b".into())];
+    let facts = [Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::NewRevision("b".into())];
     let after = fold(&ready(), seen(1, 9), &facts, Err(&Failure::storage("ArchiveOperationFailed", "disk full")));
     insta::assert_debug_snapshot!(told(&after));
 }
 
 #[test]
 fn recovery_removes_every_trace_of_the_failure_and_keeps_the_old_transition_times() {
-    let failed = fold(&ready(), seen(1, 5), &[Fact::Fetched], Err(&Failure::storage("ArchiveOperationFailed", "disk full")));
-    let after = fold(&failed, seen(1, 9), &[Fact::Fetched], Ok(&unchanged("a")));
+    let failed = fold(
+        &ready(),
+        seen(1, 5),
+        &[Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified],
+        Err(&Failure::storage("ArchiveOperationFailed", "disk full")),
+    );
+    let after = fold(&failed, seen(1, 9), &[Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified], Ok(&unchanged("a")));
     assert_eq!(after.conditions.iter().map(|c| c.type_.as_str()).collect::<Vec<_>>(), [READY, ARTIFACT_IN_STORAGE]);
     assert_eq!(condition::find(&after.conditions, READY).unwrap().last_transition_time, at(9));
     assert_eq!(condition::find(&after.conditions, ARTIFACT_IN_STORAGE).unwrap().last_transition_time, at(1));

@@ -1,10 +1,12 @@
 //! A kind's lane: watch its objects, and drive as many at once as the settings say.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::channel::mpsc;
 use futures::{FutureExt, StreamExt};
 use headwater_api::meta;
 use kube::api::Api;
@@ -14,6 +16,7 @@ use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::{Controller, Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -36,6 +39,7 @@ where
     let kind = K::kind(&());
     cx.metrics.controller(&kind, u32::from(settings.concurrent));
     let api: Api<K> = settings.namespace().map_or_else(|| Api::all(cx.client.clone()), |only| Api::namespaced(cx.client.clone(), only));
+    let (changes, changed) = mpsc::unbounded();
     let watched = watcher(api, watcher::Config::default().labels(&settings.watch_label_selector))
         .default_backoff()
         .reflect(writer)
@@ -45,11 +49,22 @@ where
             }
         })
         .touched_objects()
+        .inspect({
+            let (store, mut artifacts) = (store.clone(), Artifacts::default());
+            move |touched| {
+                if let Ok(object) = touched
+                    && artifacts.changed(object)
+                {
+                    dependents(&store, object).into_iter().for_each(|dependent| drop(changes.unbounded_send(dependent)));
+                }
+            }
+        })
         .predicate_filter(predicates::generation.combine(requested), <_>::default());
     let lane = Lane { cx, store: store.clone(), workers: Semaphore::new(usize::from(settings.concurrent)), waiting: AtomicU32::new(0) };
     // Concurrency is bounded by the lane's own workers, so that it is known how many objects wait.
     let controller = Controller::for_stream(watched, store.clone())
         .with_config(Config::default().concurrency(0))
+        .reconcile_on(changed)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             {
@@ -64,6 +79,35 @@ where
         () = controller => {}
         () = stopped_early(&store, &stop) => {}
     }
+}
+
+/// The digest of each object's artifact, as last seen.
+struct Artifacts<K: Resource<DynamicType = ()>>(HashMap<ObjectRef<K>, Option<String>>);
+
+impl<K: Resource<DynamicType = ()>> Default for Artifacts<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Reconcile> Artifacts<K> {
+    /// Whether the object has another artifact than when it was seen before.
+    fn changed(&mut self, object: &K) -> bool {
+        let at = ObjectRef::from_obj(object);
+        if object.meta().deletion_timestamp.is_some() {
+            self.0.remove(&at);
+            return false;
+        }
+        let digest = K::common(&object.status()).artifact.map(|artifact| artifact.digest);
+        self.0.insert(at, digest.clone()).is_some_and(|before| before != digest)
+    }
+}
+
+/// The objects that the artifact of `object` goes into.
+fn dependents<K: Reconcile + Resource<Scope = NamespaceResourceScope>>(store: &Store<K>, object: &K) -> Vec<ObjectRef<K>> {
+    let (namespace, name) = (object.namespace(), object.name_any());
+    let depends = |other: &K| other.namespace() == namespace && other.dependencies().contains(&name.as_str());
+    store.state().iter().filter(|other| depends(other)).map(|other| ObjectRef::from_obj(other.as_ref())).collect()
 }
 
 /// Ends when `stop` comes before the first list of objects: the controller would go on to wait for that, and nothing is under way.
@@ -87,6 +131,7 @@ where
     K: Reconcile + Resource<Scope = NamespaceResourceScope>,
 {
     let kind = K::kind(&());
+    let mut asked = Instant::now();
     let metrics = &lane.cx.metrics;
     metrics.waiting(&kind, lane.waiting.fetch_add(1, Ordering::Relaxed) + 1);
     let permit = lane.workers.acquire().await;
@@ -96,11 +141,14 @@ where
     }
     let _working = metrics.working(&kind);
     // While it waited for a worker the object may have moved on.
-    let Some(object) = lane.store.get(&ObjectRef::from_obj(object.as_ref())) else {
+    let Some(latest) = lane.store.get(&ObjectRef::from_obj(object.as_ref())) else {
         return Ok(Action::await_change());
     };
+    if latest.resource_version() != object.resource_version() {
+        asked = Instant::now();
+    }
     tokio::select! {
-        done = drive(object, Arc::clone(&lane.cx)).boxed() => done,
+        done = drive(latest, Arc::clone(&lane.cx), asked).boxed() => done,
         () = stop.cancelled() => Ok(Action::await_change()),
     }
 }

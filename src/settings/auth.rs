@@ -24,18 +24,3 @@ pub struct Auth {
     #[arg(id = "token-cache-max-duration", long = "token-cache-max-duration", default_value = "1h0m0s", value_parser = parse::duration)]
     pub token_cache_max_duration: Duration,
 }
-
-impl Auth {
-    pub(super) fn without_effect(&self) -> Vec<&'static str> {
-        [
-            ("ssh-kex-algos", !self.ssh_kex_algos.is_empty()),
-            ("ssh-hostkey-algos", !self.ssh_hostkey_algos.is_empty()),
-            ("default-service-account", !self.default_service_account.is_empty()),
-            ("token-cache-max-size", self.token_cache_max_size != 100),
-            ("token-cache-max-duration", self.token_cache_max_duration != Duration::from_hours(1)),
-        ]
-        .into_iter()
-        .filter_map(|(flag, set)| set.then_some(flag))
-        .collect()
-    }
-}

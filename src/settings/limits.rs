@@ -1,5 +1,6 @@
 //! Bounds on what is read from the network, so that no server can fill memory, disk or time.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::parse;
@@ -28,4 +29,14 @@ pub struct Limits {
     /// For how long a Git server may be silent before the connection is given up.
     #[arg(id = "git-idle-timeout", long = "git-idle-timeout", default_value = "30s", value_parser = parse::duration)]
     pub git_idle_timeout: Duration,
+    /// Where what was fetched from Git servers is kept, so that a new commit costs only its difference. A folder of its own; by
+    /// default one below the system's temporary folder.
+    #[arg(id = "git-mirror-path", long = "git-mirror-path")]
+    pub git_mirror_path: Option<PathBuf>,
+    /// How many bytes are kept there at most; 0 keeps nothing.
+    #[arg(id = "git-mirror-max-size", long = "git-mirror-max-size", default_value_t = 4096 * MIB)]
+    pub git_mirror_max_size: u64,
+    /// What is kept for longer is fetched anew when something has changed.
+    #[arg(id = "git-mirror-max-age", long = "git-mirror-max-age", default_value = "168h0m0s", value_parser = parse::duration)]
+    pub git_mirror_max_age: Duration,
 }

@@ -1,7 +1,8 @@
 //! How to be let in: credentials, trust, and the way there. Printed without secrets.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 /// Credentials for a remote and what is trusted of it.
@@ -17,6 +18,8 @@ pub struct Auth {
     pub certificate: Option<Certificate>,
     /// What ssh needs.
     pub ssh: Option<Ssh>,
+    /// Who this is, where credentials are exchanged for others from time to time. Without it, the credentials themselves say so.
+    pub identity: Option<String>,
 }
 
 /// A client certificate.
@@ -63,6 +66,43 @@ impl Auth {
     /// Whether nothing is known that could be given away.
     pub fn is_anonymous(&self) -> bool {
         self.basic.is_none() && self.bearer.is_none() && self.certificate.is_none() && self.ssh.is_none()
+    }
+
+    /// A name for `url` together with these credentials and the way there: 64 hexadecimal digits that say nothing about either to
+    /// whoever does not know `salt`.
+    pub(super) fn name(&self, salt: &[u8], url: &Url, proxy: Option<&Proxy>) -> String {
+        let mut digest = Sha256::new();
+        let mut add = |part: Option<&[u8]>| {
+            digest.update([u8::from(part.is_some())]);
+            let part = part.unwrap_or_default();
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        add(Some(salt));
+        add(Some(url.as_str().as_bytes()));
+        add(self.identity.as_deref().map(str::as_bytes));
+        let named = self.identity.is_some();
+        let (user, password) =
+            self.basic.as_ref().filter(|_| !named).map(|(user, password)| (user.as_bytes(), password.as_bytes())).unzip();
+        add(user);
+        add(password);
+        add(self.bearer.as_ref().filter(|_| !named).map(String::as_bytes));
+        add(self.ca.as_deref());
+        add(self.certificate.as_ref().map(|certificate| certificate.key.as_slice()));
+        add(self.certificate.as_ref().map(|certificate| certificate.chain.as_slice()));
+        add(self.ssh.as_ref().map(|ssh| ssh.user.as_bytes()));
+        add(self.ssh.as_ref().map(|ssh| ssh.identity.as_slice()));
+        add(self.ssh.as_ref().and_then(|ssh| ssh.passphrase.as_deref()).map(str::as_bytes));
+        add(self.ssh.as_ref().map(|ssh| ssh.known_hosts.as_slice()));
+        add(proxy.map(|proxy| proxy.url.as_str().as_bytes()));
+        let (user, password) =
+            proxy.and_then(|proxy| proxy.basic.as_ref()).map(|(user, password)| (user.as_bytes(), password.as_bytes())).unzip();
+        add(user);
+        add(password);
+        digest.finalize().iter().fold(String::with_capacity(64), |mut name, byte| {
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
     }
 }
 

@@ -1,50 +1,49 @@
 //! A fetched commit, read straight from the object database.
 
+use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
-use bstr::{BString, ByteSlice as _};
+use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
-use gix::prelude::FindExt as _;
-use headwater_storage::{Contents, Entry, Mode};
+use gix::objs::{CommitRef, Kind};
+use headwater_storage::{Contents, Entry, Mode, Reader};
 
-use super::{Error, Limits, tree};
+use super::content::objects::Objects;
+use super::obtain::Part;
+use super::{Error, tree};
 
 /// The file whose rules say what stays out of an artifact.
 const SOURCEIGNORE: &[u8] = b".sourceignore";
 /// The most characters of a commit's subject that are shown.
 const SUBJECT: usize = 50;
+/// The length of the id of a file that Git LFS keeps, in bytes.
+const SHA256: usize = 32;
 
-/// The tree of one commit. Reads from the scratch directory it was fetched into, which is removed after this is dropped, or from
-/// the local repository where it is.
+/// The files of one commit, and of what belongs to it. Reads from mirrors, from the scratch directory that it was fetched into,
+/// which is removed after this is dropped, and from local repositories where they are.
 pub struct Checkout {
-    repo: gix::ThreadSafeRepository,
-    message: BString,
-    entries: Vec<Entry>,
-    url: String,
+    pub(super) url: String,
+    /// The commit's object.
+    pub(super) commit: BString,
+    /// The object of the annotated tag that leads to it.
+    pub(super) tag: Option<BString>,
+    pub(super) entries: Vec<Entry>,
+    /// Repositories by where they belong; the first holds everything that is in no other.
+    pub(super) parts: Vec<(BString, Part)>,
+    /// Files that are in no repository.
+    pub(super) written: HashMap<BString, Vec<u8>>,
+    /// Where files are that Git LFS keeps, each named after its id in hexadecimal digits.
+    pub(super) large: PathBuf,
 }
 
 impl Checkout {
-    /// Finds the commit and walks its tree.
-    pub(super) fn new(
-        url: String,
-        repo: gix::ThreadSafeRepository,
-        id: ObjectId,
-        limits: Limits,
-        interrupt: &AtomicBool,
-    ) -> Result<Self, Error> {
-        let objects = &repo.to_thread_local().objects;
-        let mut buffer = Vec::new();
-        let missing = || Error::CommitNotFound { id: id.to_string() };
-        let commit = objects.find_commit(&id, &mut buffer).map_err(|_| missing())?;
-        let (root, message) = (commit.tree(), commit.message.to_owned());
-        let entries = tree::walk(objects, root, &url, limits, interrupt)?;
-        Ok(Self { repo, message, entries, url })
-    }
-
     /// The first line of the commit's message; of a longer one, the first 50 characters and three dots.
     pub fn commit_summary(&self) -> String {
-        let subject = self.message.lines_with_terminator().next().unwrap_or_default();
+        let commit = CommitRef::from_bytes(&self.commit, gix::hash::Kind::Sha1);
+        let message = commit.map(|commit| commit.message).unwrap_or_default();
+        let subject = message.lines_with_terminator().next().unwrap_or_default();
         let subject = subject.strip_suffix(b"\n").unwrap_or(subject).to_str_lossy();
         if subject.chars().count() <= SUBJECT {
             return subject.into_owned();
@@ -52,7 +51,18 @@ impl Checkout {
         subject.chars().take(SUBJECT).chain("...".chars()).collect()
     }
 
-    /// Files, links and directories of the tree, a directory before what is in it. A submodule is an empty directory.
+    /// The commit's object as its signature covers it, without Git's header.
+    pub fn commit(&self) -> &[u8] {
+        &self.commit
+    }
+
+    /// The object of the annotated tag that led to the commit, without Git's header.
+    pub fn tag(&self) -> Option<&[u8]> {
+        self.tag.as_ref().map(|tag| tag.as_slice())
+    }
+
+    /// Files, links and directories of the tree, a directory before what is in it. A submodule that was not fetched is an empty
+    /// directory.
     ///
     /// # Errors
     /// None; the tree was checked when it was fetched.
@@ -80,16 +90,43 @@ impl Checkout {
         }
         Ok(files)
     }
+
+    /// Sees to it that nobody gets to see what mirrors hold of this again. True if they held some of it, so that fetching once more
+    /// helps where reading failed with [`io::ErrorKind::InvalidData`].
+    pub fn discard(&self) -> bool {
+        // Each of them, not only the first.
+        self.parts.iter().fold(false, |any, (_, part)| part.discard() || any)
+    }
 }
 
 impl Contents for Checkout {
-    fn reader(&self) -> Box<dyn FnMut(&Entry, &mut Vec<u8>) -> io::Result<()> + '_> {
-        let objects = self.repo.to_thread_local().objects;
+    fn reader(&self) -> Reader<'_> {
+        let mounts: HashMap<&BStr, usize> = self.parts.iter().enumerate().skip(1).map(|(at, (mount, _))| (mount.as_bstr(), at)).collect();
+        let mut open: HashMap<usize, Objects> = HashMap::new();
         Box::new(move |entry, out| {
+            if let Some(text) = self.written.get(&entry.path) {
+                out.extend_from_slice(text);
+                return Ok(());
+            }
+            if entry.id.len() == SHA256 {
+                let mut file = std::fs::File::open(self.large.join(hex(&entry.id)))?;
+                return io::Read::read_to_end(&mut file, out).map(drop);
+            }
             let id = ObjectId::try_from(entry.id.as_slice()).map_err(io::Error::other)?;
-            // Where Git packs a local repository meanwhile, the object may have moved during the first look.
-            let mut look = || objects.find_blob(&id, out).map(drop);
-            look().or_else(|_| look()).map_err(|err| io::Error::other(err.to_string()))
+            let mount = tree::above(entry.path.as_bstr()).find_map(|directory| mounts.get(directory));
+            let at = mount.copied().unwrap_or_default();
+            let Some((_, part)) = self.parts.get(at) else { return Err(io::Error::other("the entry is of no part")) };
+            let objects = open.entry(at).or_insert_with(|| Objects::new(part, &self.url));
+            objects.read(&id, Kind::Blob, out).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
         })
     }
+}
+
+/// The hexadecimal digits of `bytes`.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }

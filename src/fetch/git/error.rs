@@ -60,6 +60,14 @@ pub enum Error {
     /// The version range does not parse.
     #[error("semver parse error: {0}")]
     InvalidSemver(#[from] crate::version::Error),
+    /// The regular expression over tags does not compile.
+    #[error("invalid semver filter '{filter}': {why}")]
+    InvalidFilter {
+        /// The expression as it was given.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The remote does not have the commit, or it is no commit.
     #[error("unable to resolve commit object for '{id}': object not found")]
     CommitNotFound {
@@ -94,6 +102,52 @@ pub enum Error {
         /// The remote.
         url: String,
     },
+    /// The client certificate, its key, or both do not fit.
+    #[error("unable to clone '{url}': {message}")]
+    InvalidCertificate {
+        /// The remote.
+        url: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The proxy cannot be used as it is configured.
+    #[error("unable to clone '{url}': {message}")]
+    InvalidProxy {
+        /// The remote.
+        url: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The proxy wants credentials, or does not accept these (407).
+    #[error("unable to clone '{url}': Proxy Authentication Required: the proxy {proxy} does not accept the credentials for it")]
+    ProxyAuthenticationRequired {
+        /// The remote.
+        url: String,
+        /// The proxy, without user and password.
+        proxy: String,
+    },
+    /// Private key, passphrase, `known_hosts` or algorithms for ssh cannot be used.
+    #[error("unable to construct auth method with options: {message}")]
+    InvalidSsh {
+        /// What is wrong.
+        message: String,
+    },
+    /// The ssh server shows a host key that is not trusted.
+    #[error("unable to clone '{url}': ssh: handshake failed: {message}")]
+    HostKeyRefused {
+        /// The remote.
+        url: String,
+        /// Which key, and what is known of the host.
+        message: String,
+    },
+    /// The ssh server does not accept the private key.
+    #[error("unable to clone '{url}': {message}")]
+    LoginRefused {
+        /// The remote.
+        url: String,
+        /// Who was not let in.
+        message: String,
+    },
     /// Something is larger than a setting allows.
     #[error("unable to clone '{url}': {what} exceeds --{setting}")]
     TooLarge {
@@ -122,6 +176,16 @@ pub enum Error {
         /// What did not fit.
         message: String,
     },
+    /// A file that Git LFS keeps elsewhere could not be had.
+    #[error("unable to fetch the Git LFS file {path:?} of '{url}': {message}")]
+    Lfs {
+        /// The remote.
+        url: String,
+        /// The path of the file in its tree, shortened.
+        path: String,
+        /// What happened.
+        message: String,
+    },
     /// The scratch directory could not be written or read.
     #[error("unable to store objects of '{url}': {message}")]
     Scratch {
@@ -129,6 +193,30 @@ pub enum Error {
         url: String,
         /// What happened.
         message: String,
+    },
+    /// A submodule cannot be had.
+    #[error("unable to clone '{url}': submodule '{path}': {cause}")]
+    Submodule {
+        /// The remote whose tree the submodule is in.
+        url: String,
+        /// Where it belongs in the whole tree, shortened.
+        path: String,
+        /// Why not.
+        cause: Box<Error>,
+    },
+    /// A submodule is not where one can be.
+    #[error("{why}")]
+    BadSubmodule {
+        /// What is wrong with its URL or its place.
+        why: String,
+    },
+    /// A folder that is to be checked out is not in the tree.
+    #[error(
+        "failed to sparse checkout directories : sparse checkout dir '{folder}' does not exist in repository: no such file or directory"
+    )]
+    NoFolder {
+        /// The folder as it was given.
+        folder: String,
     },
     /// It took too long.
     #[error("unable to clone '{url}': timed out waiting for {what}")]

@@ -13,15 +13,21 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::wire::{Expect, Wire, bare, shown};
-use super::{Auth, Error, Remote};
+use super::{Auth, Error, Remote, clients};
 
 /// As many redirects as Git itself follows at most.
 const MAX_REDIRECTS: usize = 10;
+/// What the client says when a proxy answers 407 to a CONNECT.
+const TUNNEL_REFUSED: &str = "proxy authorization required";
 
 /// The side of a remote that sends requests.
 pub(super) struct Http {
     pub(super) wire: Rc<Wire>,
     client: reqwest::Client,
+    /// For requests that left the remote's own origin: shows no client certificate.
+    away: reqwest::Client,
+    /// The proxy on the way, without its credentials.
+    proxy: Option<String>,
     authorization: Option<HeaderValue>,
     /// Whether all requests so far went to the remote's own origin. Once they left it, credentials stay at home.
     home: Cell<bool>,
@@ -34,8 +40,14 @@ impl Http {
         if !matches!(remote.url.scheme(), "http" | "https") {
             return Err(Error::UnsupportedScheme { url, scheme: remote.url.scheme().to_owned() });
         }
-        let client = remote.clients.get(&remote.auth, remote.proxy.as_ref()).map_err(|error| error.at(&url))?;
-        let (header, secrets) = credentials(&remote.url, &remote.auth);
+        let client = |auth: &Auth| remote.clients.get(auth, remote.proxy.as_ref()).map_err(|error| error.at(&url));
+        let away = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
+        let (client, away) = (client(&remote.auth)?, client(&away)?);
+        let proxy = clients::proxy_for(&remote.url, remote.proxy.as_ref());
+        let (header, mut secrets) = credentials(&remote.url, &remote.auth);
+        if let Some((user, password)) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
+            secrets.extend(self::secrets([encoded(user, password), password.clone()]));
+        }
         let authorization = match header.map(|h| HeaderValue::from_str(&h)).transpose() {
             Ok(value) => value.map(|mut value| {
                 value.set_sensitive(true);
@@ -44,7 +56,8 @@ impl Http {
             Err(_) => return Err(Error::InvalidCredentials { url }),
         };
         let wire = Rc::new(Wire::new(remote, handle, token, secrets));
-        Ok(Self { wire, client, authorization, home: Cell::new(true), origin: remote.url.origin() })
+        let proxy = proxy.map(|proxy| proxy.url.to_string());
+        Ok(Self { wire, client, away, proxy, authorization, home: Cell::new(true), origin: remote.url.origin() })
     }
 
     /// GETs `url`, following redirects, and returns where it ended and what was there.
@@ -67,11 +80,27 @@ impl Http {
 
     fn send(&self, method: Method, url: Url, headers: &HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
         self.home.set(self.home.get() && url.origin() == self.origin);
-        let mut request = self.client.request(method, bare(url)).headers(headers.clone());
+        let client = if self.home.get() { &self.client } else { &self.away };
+        let mut request = client.request(method, bare(url)).headers(headers.clone());
         if let Some(value) = self.authorization.as_ref().filter(|_| self.home.get()) {
             request = request.header(AUTHORIZATION, value);
         }
-        self.wire.wait("an answer", request.body(body).send())?.map_err(|err| self.wire.unreachable(self.wire.words(&err)))
+        self.wire.wait("an answer", request.body(body).send())?.map_err(|err| self.unsent(&err))
+    }
+
+    /// Why there is no answer.
+    fn unsent(&self, error: &reqwest::Error) -> Error {
+        let words = self.wire.words(error);
+        match &self.proxy {
+            Some(_) if words.contains(TUNNEL_REFUSED) => self.refused_by_proxy(),
+            Some(proxy) => self.wire.unreachable(format!("through the proxy {proxy}: {words}")),
+            None => self.wire.unreachable(words),
+        }
+    }
+
+    fn refused_by_proxy(&self) -> Error {
+        let proxy = self.proxy.clone().unwrap_or_default();
+        Error::ProxyAuthenticationRequired { url: self.wire.url.clone(), proxy }
     }
 
     fn checked(&self, response: Response) -> Result<Response, Error> {
@@ -79,6 +108,7 @@ impl Http {
         match response.status() {
             status if status.is_success() => Ok(response),
             StatusCode::UNAUTHORIZED => Err(Error::AuthenticationRequired { url }),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED if self.proxy.is_some() => Err(self.refused_by_proxy()),
             StatusCode::FORBIDDEN => Err(Error::AuthorizationFailed { url }),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::RepositoryNotFound { url }),
             status => Err(self.wire.unreachable(format!("unexpected status {status}"))),
@@ -109,24 +139,32 @@ fn credentials(url: &Url, auth: &Auth) -> (Option<String>, Vec<String>) {
     }
     let (mut user, mut password) = auth.basic.clone().unwrap_or_default();
     if user.is_empty() {
-        user = decoded(url.username());
+        user = decoded_text(url.username());
     }
     if password.is_empty() {
-        password = decoded(url.password().unwrap_or_default());
+        password = decoded_text(url.password().unwrap_or_default());
     }
     if user.is_empty() && password.is_empty() {
         return (None, Vec::new());
     }
-    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let encoded = encoded(&user, &password);
     (Some(format!("Basic {encoded}")), secrets([encoded, password]))
+}
+
+fn encoded(user: &str, password: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
 }
 
 fn secrets<const N: usize>(texts: [String; N]) -> Vec<String> {
     texts.into_iter().filter(|text| !text.is_empty()).collect()
 }
 
+pub(super) fn decoded_text(text: &str) -> String {
+    String::from_utf8_lossy(&decoded(text)).into_owned()
+}
+
 /// Undoes percent-encoding.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -135,7 +173,7 @@ fn decoded(text: &str) -> String {
         out.push(byte.unwrap_or(first));
         rest = if byte.is_some() { &after[2..] } else { after };
     }
-    String::from_utf8_lossy(&out).into_owned()
+    out
 }
 
 /// A POST that is sent when its answer is first read.
@@ -166,6 +204,11 @@ enum State {
 impl Body {
     pub(super) fn open(http: Rc<Http>, response: Response) -> Self {
         Self { http, state: State::Open(Box::new(response)), chunk: Bytes::new(), expect: Expect::Refs, read: 0 }
+    }
+
+    /// Nothing at all.
+    pub(super) fn empty(http: Rc<Http>) -> Self {
+        Self { http, state: State::Over, chunk: Bytes::new(), expect: Expect::Refs, read: 0 }
     }
 
     pub(super) fn unsent(http: Rc<Http>, post: Post, expect: Expect) -> Self {

@@ -16,9 +16,10 @@ use gix::ObjectId;
 use gix::objs::Kind;
 use url::Url;
 
+use super::obtain::{Part, Trust};
 use super::resolve::{self, Refs};
-use super::session::RemoteRef;
-use super::{Checkout, Error, Head, LocalRepositories, Reference, Remote, wire};
+use super::session::{RemoteRef, Target};
+use super::{Error, Head, LocalRepositories, Reference, Remote, wire};
 
 /// The scheme of URLs of this machine.
 const SCHEME: &str = "file";
@@ -41,16 +42,17 @@ pub(super) fn resolve(remote: &Remote, reference: &Reference, interrupt: &Atomic
     patiently(|| resolve::resolve(&mut Local::open(remote, interrupt)?, reference))
 }
 
-/// The tree of a commit, after making sure that the commit is part of the history of `tip`, if there is one.
-pub(super) fn fetch(remote: &Remote, id: ObjectId, tip: Option<ObjectId>, interrupt: &AtomicBool) -> Result<Checkout, Error> {
+/// The repository of a commit, after making sure that the commit is part of the history of `tip`, if there is one.
+pub(super) fn obtain(remote: &Remote, id: ObjectId, tip: Option<ObjectId>, interrupt: &AtomicBool) -> Result<Part, Error> {
     patiently(|| {
         let local = Local::open(remote, interrupt)?;
+        local.go_on()?;
         if let Some(tip) = tip.filter(|tip| *tip != id)
             && !local.descends(tip, id)?
         {
             return Err(Error::CommitNotFound { id: id.to_string() });
         }
-        Checkout::new(local.url, local.repo.into_sync(), id, remote.limits, interrupt)
+        Ok(Part { repo: local.repo.into_sync(), trust: Trust::Received, generation: None })
     })
 }
 
@@ -116,7 +118,7 @@ impl<'a> Local<'a> {
     }
 
     /// What the reference `full` leads to now.
-    fn look(&self, full: &str) -> Result<Option<ObjectId>, Error> {
+    fn look(&self, full: &str) -> Result<Option<Target>, Error> {
         // Anything else would be looked up in other places as well, or is no reference at all, such as `config`.
         let name = gix::refs::FullName::try_from(full).ok().filter(|_| full == "HEAD" || full.starts_with("refs/"));
         let Some(name) = name else { return Ok(None) };
@@ -127,7 +129,7 @@ impl<'a> Local<'a> {
     }
 
     /// What a reference leads to: nothing if it is a symbolic one without an end, and itself unpeeled if objects are missing.
-    fn peeled(&self, mut found: gix::Reference<'_>) -> Result<Option<ObjectId>, Error> {
+    fn peeled(&self, mut found: gix::Reference<'_>) -> Result<Option<Target>, Error> {
         for _ in 0..MAX_SYMREFS {
             match found.follow() {
                 Some(Ok(next)) => found = next,
@@ -140,12 +142,12 @@ impl<'a> Local<'a> {
         loop {
             self.go_on()?;
             match self.kind(id)? {
-                None => return Ok(Some(target)),
+                None => return Ok(Some(Target::new(target, None))),
                 Some(Kind::Tag) => {
                     let tag = self.repo.find_tag(id).map_err(|error| self.corrupt(&error))?;
                     id = tag.target_id().map_err(|error| self.corrupt(&error))?.detach();
                 }
-                Some(_) => return Ok(Some(id)),
+                Some(_) => return Ok(Some(Target::new(target, Some(id)))),
             }
         }
     }
@@ -198,7 +200,7 @@ impl Refs for Local<'_> {
         Ok(())
     }
 
-    fn find(&mut self, full: &str) -> Result<Option<ObjectId>, Error> {
+    fn find(&mut self, full: &str) -> Result<Option<Target>, Error> {
         loop {
             self.go_on()?;
             let before = self.packed();

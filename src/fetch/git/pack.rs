@@ -1,4 +1,4 @@
-//! Fetching one commit's tree as a pack.
+//! Receiving packs.
 
 use std::io::{self, BufRead};
 use std::num::NonZeroU32;
@@ -12,7 +12,6 @@ use gix::protocol::fetch::{self, Arguments, Negotiate, Response, Shallow, Tags, 
 use gix::protocol::transport::Protocol;
 
 use super::Error;
-use super::checkout::Checkout;
 use super::session::{AGENT, Session};
 use super::wire::Expect;
 
@@ -23,54 +22,59 @@ const HEADER: usize = 12;
 
 /// What to ask a server for.
 #[derive(Clone, Copy)]
-enum Want {
-    /// One commit with everything in it, and nothing before it.
-    Tree(ObjectId),
-    /// A commit and all before it, without what is in them where the server can leave that out.
-    History(ObjectId),
+pub(super) struct Request<'a> {
+    /// Objects that are wanted with everything they lead to, as far as `depth` and `filter` allow.
+    pub(super) wants: &'a [ObjectId],
+    /// Commits that are in the folder already, each with its whole tree.
+    pub(super) haves: &'a [ObjectId],
+    pub(super) depth: Depth,
+    /// What the server may leave out (`blob:none`, `tree:0`), where it can.
+    pub(super) filter: Option<&'static str>,
 }
 
-/// Fetches the tree of a commit, after making sure that the commit is part of the history of `tip`, if there is one.
-pub(super) fn fetch(
+/// How much history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Commits alone, where the server can do that.
+    One,
+    /// All of it.
+    All,
+}
+
+/// Where objects are received: a bare repository, new or kept from before.
+pub(super) fn repository(folder: &Path, url: &str) -> Result<gix::ThreadSafeRepository, Error> {
+    let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
+    let failed = |message: String| Error::Scratch { url: url.to_owned(), message };
+    std::fs::create_dir_all(folder).map_err(|err| failed(err.to_string()))?;
+    let opened = if folder.join("objects").is_dir() {
+        gix::ThreadSafeRepository::open_opts(folder, options)
+    } else {
+        gix::ThreadSafeRepository::init_opts(folder, gix::create::Kind::Bare, gix::create::Options::default(), options)
+    };
+    opened.map_err(|err| failed(err.to_string()))
+}
+
+/// Receives a pack into the bare repository in `folder`, which is made if it is not there. What it refers to and does not hold is
+/// taken from there, so that the folder never needs another.
+pub(super) fn receive(
     session: &mut Session,
-    id: ObjectId,
-    tip: Option<ObjectId>,
-    scratch: &Path,
+    request: Request<'_>,
+    folder: &Path,
     interrupt: &AtomicBool,
-) -> Result<Checkout, Error> {
-    if let Some(tip) = tip.filter(|tip| *tip != id) {
-        let history = receive(session, Want::History(tip), &scratch.join("history"), interrupt)?;
-        if !history.to_thread_local().has_object(id) {
-            return Err(Error::CommitNotFound { id: id.to_string() });
-        }
-    }
-    let repo = receive(session, Want::Tree(id), &scratch.join("tree"), interrupt)?;
-    Checkout::new(session.wire.url.clone(), repo, id, session.wire.limits, interrupt)
-}
-
-/// Receives a pack into a new bare repository in `folder`.
-fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicBool) -> Result<gix::ThreadSafeRepository, Error> {
+) -> Result<gix::ThreadSafeRepository, Error> {
     let url = session.wire.url.clone();
-    let repo = gix::ThreadSafeRepository::init_opts(
-        folder,
-        gix::create::Kind::Bare,
-        gix::create::Options::default(),
-        gix::open::Options::isolated(),
-    )
-    .map_err(|err| Error::Scratch { url: url.clone(), message: err.to_string() })?;
+    let repo = repository(folder, &url)?;
     let packs = repo.objects_dir().join("pack");
 
     let mut handshake = session.handshake()?;
     session.wire.expect.set(Expect::Pack);
-    let shallow = if matches!(want, Want::Tree(_)) && can_be_shallow(&handshake) {
-        Shallow::DepthAtRemote(NonZeroU32::MIN)
-    } else {
-        Shallow::NoChange
-    };
+    let shallow =
+        if request.depth == Depth::One && can_be_shallow(&handshake) { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
     let limits = session.wire.limits;
+    let known = (!request.haves.is_empty()).then(|| repo.to_thread_local().objects);
     let mut too_many = None;
     let received = gix::protocol::fetch(
-        &mut { want },
+        &mut { request },
         |reader, progress, interrupt| {
             let objects = objects_in(reader).map_err(gix::Error::from_error)?;
             // Each file is an object, and so is each directory; the commit comes on top.
@@ -83,15 +87,10 @@ fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicB
                 alloc_limit_bytes: usize::try_from(limits.blob_size).ok(),
                 ..Default::default()
             };
-            pack::Bundle::write_to_directory(
-                reader,
-                Some(&packs),
-                progress,
-                interrupt,
-                None::<gix::OdbHandle>,
-                gix::hash::Kind::Sha1,
-                options,
-            )?;
+            if objects == 0 {
+                return Ok(true);
+            }
+            pack::Bundle::write_to_directory(reader, Some(&packs), progress, interrupt, known, gix::hash::Kind::Sha1, options)?;
             Ok(true)
         },
         gix::progress::Discard,
@@ -108,7 +107,7 @@ fn receive(session: &mut Session, want: Want, folder: &Path, interrupt: &AtomicB
         return Err(Error::TooLarge { url, what: format!("a pack of {objects} objects"), setting: "git-max-entries" });
     }
     if let Err(err) = received {
-        return Err(refused(session, want.id(), &err));
+        return Err(refused(session, request.wants, &err));
     }
     Ok(repo)
 }
@@ -122,10 +121,10 @@ fn objects_in(reader: &mut dyn BufRead) -> io::Result<u32> {
 }
 
 /// What a failed fetch means: servers that lack a commit, or do not want to give it away, say so in words.
-fn refused(session: &Session, id: ObjectId, error: &(dyn std::error::Error + 'static)) -> Error {
+fn refused(session: &Session, wants: &[ObjectId], error: &(dyn std::error::Error + 'static)) -> Error {
     match session.wire.blame(error) {
         Error::Corrupt { message, .. } if message.contains("not our ref") || message.contains("unadvertised object") => {
-            Error::CommitNotFound { id: id.to_string() }
+            Error::CommitNotFound { id: wants.first().map(ToString::to_string).unwrap_or_default() }
         }
         other => other,
     }
@@ -139,35 +138,39 @@ fn can_be_shallow(handshake: &Handshake) -> bool {
     }
 }
 
-impl Want {
-    fn id(self) -> ObjectId {
-        match self {
-            Self::Tree(id) | Self::History(id) => id,
-        }
-    }
-}
-
-/// There is nothing here yet: nothing to negotiate.
-impl Negotiate for Want {
+/// All is known from the start, so one round does.
+impl Negotiate for Request<'_> {
     fn mark_complete_and_common_ref(&mut self) -> gix::Result<negotiate::Action> {
         Ok(negotiate::Action::MustNegotiate { remote_ref_target_known: vec![false] })
     }
 
     fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
-        arguments.want(self.id());
-        if matches!(self, Self::History(_)) && arguments.can_use_filter() {
-            arguments.filter("tree:0");
+        for id in self.wants {
+            arguments.want(id);
         }
-        true
+        if let Some(filter) = self.filter
+            && arguments.can_use_filter()
+        {
+            arguments.filter(filter);
+        }
+        !self.wants.is_empty()
     }
 
     fn one_round(
         &mut self,
         _state: &mut negotiate::one_round::State,
-        _arguments: &mut Arguments,
+        arguments: &mut Arguments,
         _previous: Option<&Response>,
     ) -> gix::Result<(negotiate::Round, bool)> {
-        let round = negotiate::Round { haves_sent: 0, in_vain: 0, haves_to_send: 0, previous_response_had_at_least_one_in_common: false };
+        for id in self.haves {
+            arguments.have(id);
+        }
+        let round = negotiate::Round {
+            haves_sent: self.haves.len(),
+            in_vain: 0,
+            haves_to_send: 0,
+            previous_response_had_at_least_one_in_common: !self.haves.is_empty(),
+        };
         Ok((round, true))
     }
 }

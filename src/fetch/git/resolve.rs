@@ -6,8 +6,8 @@ use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::protocol::Handshake;
 
-use super::session::{RemoteRef, Session};
-use super::{Error, Head, Reference};
+use super::session::{RemoteRef, Session, Target};
+use super::{Error, Head, Reference, Tag};
 use crate::version::{self, Range};
 
 /// Follows a tag's name when what the tag leads to is meant.
@@ -20,7 +20,7 @@ pub(super) trait Refs {
     /// Makes sure that the repository is there and lets us in; asking does it as well.
     fn enter(&mut self) -> Result<(), Error>;
     /// What the reference `full` leads to, if it is there.
-    fn find(&mut self, full: &str) -> Result<Option<ObjectId>, Error>;
+    fn find(&mut self, full: &str) -> Result<Option<Target>, Error>;
     /// Calls `visit` with the references whose names begin with `prefix`, and perhaps with others, until it breaks off.
     fn each(&mut self, prefix: &str, visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error>;
 }
@@ -31,14 +31,18 @@ pub(super) fn resolve(refs: &mut dyn Refs, reference: &Reference) -> Result<Head
         Reference::Branch(name) => branch(refs, name),
         Reference::Tag(name) => {
             let full = valid(format!("refs/tags/{name}"))?;
-            let id = refs.find(&full)?.ok_or_else(|| not_found(refs, full))?;
-            Ok(named(name, id))
+            let target = refs.find(&full)?.ok_or_else(|| not_found(refs, full))?;
+            Ok(tagged(name, name, target))
         }
-        Reference::Semver(range) => semver(refs, range),
+        Reference::Semver { range, filter } => semver(refs, range, filter.as_deref()),
         Reference::Name(name) => {
             let full = valid(name.clone())?;
-            let id = refs.find(full.strip_suffix(PEELED).unwrap_or(&full))?;
-            id.map(|id| named(&full, id)).ok_or(Error::NameNotFound { name: full })
+            let target = refs.find(full.strip_suffix(PEELED).unwrap_or(&full))?;
+            let found = target.map(|target| match full.strip_prefix("refs/tags/").filter(|name| !name.ends_with(PEELED)) {
+                Some(tag) => tagged(&full, tag, target),
+                None => named(&full, target),
+            });
+            found.ok_or(Error::NameNotFound { name: full })
         }
         Reference::Commit { id, branch } => commit(refs, id, branch.as_deref()),
     }
@@ -47,28 +51,32 @@ pub(super) fn resolve(refs: &mut dyn Refs, reference: &Reference) -> Result<Head
 fn branch(refs: &mut dyn Refs, name: &str) -> Result<Head, Error> {
     let full = valid(format!("refs/heads/{name}"))?;
     match refs.find(&full)? {
-        Some(id) => Ok(named(name, id)),
+        Some(target) => Ok(named(name, target)),
         None if is_empty(refs)? => Err(Error::EmptyRepository { url: refs.url() }),
         None => Err(not_found(refs, full)),
     }
 }
 
-fn semver(refs: &mut dyn Refs, text: &str) -> Result<Head, Error> {
+fn semver(refs: &mut dyn Refs, text: &str, filter: Option<&str>) -> Result<Head, Error> {
     let range = Range::parse(text)?;
+    let invalid =
+        |error: regex::Error| Error::InvalidFilter { filter: printable(filter.unwrap_or_default()), why: printable(&error.to_string()) };
+    let filter = filter.map(regex::Regex::new).transpose().map_err(invalid)?;
     let mut tags = Vec::new();
     refs.each("refs/tags/", &mut |found| {
         let name = found.name.strip_prefix(b"refs/tags/").and_then(|name| name.to_str().ok());
-        if let (Some(name), Some(id)) = (name, found.target)
+        if let (Some(name), Some(target)) = (name, found.target)
+            && filter.as_ref().is_none_or(|filter| filter.is_match(name))
             && version::Version::parse_tag(name).is_ok_and(|version| range.matches(&version))
         {
-            tags.push((name.to_owned(), id));
+            tags.push((name.to_owned(), target));
         }
         ControlFlow::Continue(())
     })?;
     let newest = version::newest_tag(tags.iter().map(|(name, _)| name.as_str()), &range);
     newest
         .and_then(|newest| tags.iter().find(|(name, _)| name == newest))
-        .map(|(name, id)| named(name, *id))
+        .map(|(name, target)| tagged(name, name, *target))
         .ok_or_else(|| Error::NoSemverMatch { range: text.to_owned() })
 }
 
@@ -76,11 +84,11 @@ fn commit(refs: &mut dyn Refs, text: &str, branch: Option<&str>) -> Result<Head,
     let id = ObjectId::from_hex(text.as_bytes()).map_err(|_| Error::CommitNotFound { id: printable(text) })?;
     let Some(branch) = branch.filter(|branch| !branch.is_empty()) else {
         refs.enter()?;
-        return Ok(Head { id, revision: digest(id), tip: None });
+        return Ok(Head { id, revision: digest(id), tip: None, tag: None });
     };
     let full = valid(format!("refs/heads/{branch}"))?;
     match refs.find(&full)? {
-        Some(tip) => Ok(Head { tip: Some(tip), ..named(branch, id) }),
+        Some(tip) => Ok(Head { tip: Some(tip.id), ..named(branch, Target::new(id, None)) }),
         None => Err(not_found(refs, full)),
     }
 }
@@ -117,26 +125,29 @@ impl Refs for Greeted<'_> {
 
     fn enter(&mut self) -> Result<(), Error> {
         if self.handshake.is_none() {
-            self.handshake = Some(self.session.handshake()?);
+            self.handshake = Some(self.session.greet()?);
         }
         Ok(())
     }
 
-    fn find(&mut self, full: &str) -> Result<Option<ObjectId>, Error> {
-        let mut id = None;
+    fn find(&mut self, full: &str) -> Result<Option<Target>, Error> {
+        let mut target = None;
         self.each(full, &mut |found| {
             if found.name == full {
-                id = found.target;
+                target = found.target;
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         })?;
-        Ok(id)
+        Ok(target)
     }
 
     fn each(&mut self, prefix: &str, visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error> {
-        self.enter()?;
-        let Some(handshake) = &self.handshake else { return Ok(()) };
+        let handshake = match self.handshake.take() {
+            Some(handshake) => handshake,
+            None => self.session.handshake()?,
+        };
+        let handshake = self.handshake.insert(handshake);
         let prefixes: &[&str] = if prefix.is_empty() { &[] } else { &[prefix] };
         self.session.each_ref(handshake, prefixes, visit)
     }
@@ -162,8 +173,14 @@ fn not_found(refs: &dyn Refs, name: String) -> Error {
     Error::RefNotFound { url: refs.url(), name }
 }
 
-fn named(name: &str, id: ObjectId) -> Head {
-    Head { id, revision: format!("{name}@{}", digest(id)), tip: None }
+/// The revision by `name`.
+fn named(name: &str, target: Target) -> Head {
+    Head { id: target.id, revision: format!("{name}@{}", digest(target.id)), tip: None, tag: None }
+}
+
+/// The revision by `name`, which leads to it through `tag`.
+fn tagged(name: &str, tag: &str, target: Target) -> Head {
+    Head { tag: Some(Tag { name: tag.to_owned(), object: target.tag }), ..named(name, target) }
 }
 
 fn digest(id: ObjectId) -> String {

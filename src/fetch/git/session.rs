@@ -1,5 +1,6 @@
 //! A visit to a remote: handshake first, then questions.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -10,7 +11,9 @@ use gix::protocol::handshake::Ref;
 use gix::protocol::transport::client::blocking_io::{Transport as AnyTransport, TransportV2Ext as _};
 use gix::protocol::transport::{Protocol, Service};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::http::Http;
 use super::transport::Transport;
@@ -24,35 +27,92 @@ pub(super) const AGENT: &str = concat!("agent=headwater/", env!("CARGO_PKG_VERSI
 pub(super) struct Session {
     pub(super) wire: Rc<Wire>,
     pub(super) transport: Box<dyn AnyTransport>,
+    /// Where the repository is now, once the server was greeted; only where it remembers nothing between two requests.
+    base: Option<Rc<RefCell<Url>>>,
+    greeting: Option<Greeting>,
+    resumed: bool,
+}
+
+/// What a server said of itself. It holds for others who come the same way, until the server changes.
+#[derive(Clone)]
+pub(super) struct Greeting {
+    handshake: Handshake,
+    base: Url,
+    /// When it was said.
+    pub(super) at: Instant,
 }
 
 /// A reference of the remote.
 pub(super) struct RemoteRef<'a> {
     pub(super) name: &'a BStr,
-    /// What it leads to once tags are peeled; nothing for an unborn branch.
-    pub(super) target: Option<ObjectId>,
+    /// What it leads to; nothing for an unborn branch.
+    pub(super) target: Option<Target>,
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The object once tags are peeled: a commit, if all is well.
+    pub(super) id: ObjectId,
+    /// The annotated tag that leads to it.
+    pub(super) tag: Option<ObjectId>,
+}
+
+impl Target {
+    /// What `object` stands for if it is a tag that leads to `peeled`, or else itself.
+    pub(super) fn new(object: ObjectId, peeled: Option<ObjectId>) -> Self {
+        match peeled.filter(|id| *id != object) {
+            Some(id) => Self { id, tag: Some(object) },
+            None => Self { id: object, tag: None },
+        }
+    }
 }
 
 impl Session {
-    pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken) -> Result<Self, Error> {
+    /// A conversation that goes on after `greeting`, if there is one and the transport allows that.
+    pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken, greeting: Option<Greeting>) -> Result<Self, Error> {
         if remote.url.scheme() == ssh::SCHEME {
             let (wire, transport) = ssh::connect(remote, handle, token)?;
-            return Ok(Self { wire, transport });
+            return Ok(Self { wire, transport, base: None, greeting: None, resumed: false });
         }
         let http = Rc::new(Http::new(remote, handle, token)?);
-        let transport = Transport::new(Rc::clone(&http), remote.url.clone());
-        Ok(Self { wire: Rc::clone(&http.wire), transport: Box::new(transport) })
+        let base = greeting.as_ref().map_or_else(|| remote.url.clone(), |greeting| greeting.base.clone());
+        let transport = Transport::new(Rc::clone(&http), base);
+        let (wire, base) = (Rc::clone(&http.wire), transport.base());
+        Ok(Self { wire, transport: Box::new(transport), base: Some(base), resumed: greeting.is_some(), greeting })
+    }
+
+    /// Whether this began with the greeting of another conversation.
+    pub(super) fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// What others may go on with.
+    pub(super) fn greeting(&self) -> Option<Greeting> {
+        self.greeting.clone()
+    }
+
+    /// What the server can do: it is asked, unless that is known.
+    pub(super) fn handshake(&mut self) -> Result<Handshake, Error> {
+        match &self.greeting {
+            Some(greeting) => Ok(greeting.handshake.clone()),
+            None => self.greet(),
+        }
     }
 
     /// Says hello and learns what the server can do.
-    pub(super) fn handshake(&mut self) -> Result<Handshake, Error> {
+    pub(super) fn greet(&mut self) -> Result<Handshake, Error> {
         self.wire.expect.set(Expect::Refs);
         let handshake =
             gix::protocol::handshake(&mut self.transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut gix::progress::Discard)
                 .map_err(|err| self.wire.blame(&err))?;
+        if let Some(base) = self.base.as_ref().filter(|_| handshake.server_protocol_version == Protocol::V2) {
+            self.greeting = Some(Greeting { handshake: handshake.clone(), base: base.borrow().clone(), at: Instant::now() });
+        }
         let format = handshake.capabilities.capability("object-format").and_then(|c| c.value().map(ToOwned::to_owned));
         match format {
             Some(format) if format != "sha1" => {
+                self.greeting = None;
                 Err(self.wire.corrupt(format!("object format {} is not supported", self.wire.scrubbed(&format.to_string()))))
             }
             _ => Ok(handshake),
@@ -69,8 +129,7 @@ impl Session {
     ) -> Result<(), Error> {
         if let Some(refs) = &handshake.refs {
             for known in refs {
-                let (name, target, peeled) = known.unpack();
-                let target = peeled_of(known).or(peeled).or(target).map(ToOwned::to_owned);
+                let (name, target) = unpacked(known);
                 check_name(&self.wire.url, name)?;
                 if visit(RemoteRef { name, target }).is_break() {
                     break;
@@ -118,15 +177,19 @@ fn check_name(url: &str, name: &BStr) -> Result<(), Error> {
     Err(Error::Corrupt { url: url.to_owned(), message })
 }
 
-fn peeled_of(known: &Ref) -> Option<&gix::oid> {
+fn unpacked(known: &Ref) -> (&BStr, Option<Target>) {
     match known {
-        Ref::Peeled { object, .. } => Some(object),
-        _ => None,
+        Ref::Peeled { full_ref_name, tag, object } => (full_ref_name.as_ref(), Some(Target::new(*tag, Some(*object)))),
+        Ref::Direct { full_ref_name, object } => (full_ref_name.as_ref(), Some(Target::new(*object, None))),
+        Ref::Symbolic { full_ref_name, tag, object, .. } => {
+            (full_ref_name.as_ref(), Some(tag.map_or(Target::new(*object, None), |tag| Target::new(tag, Some(*object)))))
+        }
+        Ref::Unborn { full_ref_name, .. } => (full_ref_name.as_ref(), None),
     }
 }
 
 /// Reads `<id> <name>[ peeled:<id>][ …]`, or `unborn <name>[ …]`.
-fn parse_line(line: &str) -> Option<(&str, Option<ObjectId>)> {
+fn parse_line(line: &str) -> Option<(&str, Option<Target>)> {
     let mut words = line.split(' ');
     let id = words.next()?;
     let name = words.next().filter(|name| !name.is_empty())?;
@@ -134,6 +197,7 @@ fn parse_line(line: &str) -> Option<(&str, Option<ObjectId>)> {
         return Some((name, None));
     }
     let peeled = words.find_map(|word| word.strip_prefix("peeled:"));
-    let target = ObjectId::from_hex(peeled.unwrap_or(id).as_bytes()).ok()?;
-    Some((name, Some(target)))
+    let object = ObjectId::from_hex(id.as_bytes()).ok()?;
+    let peeled = peeled.map(|id| ObjectId::from_hex(id.as_bytes())).transpose().ok()?;
+    Some((name, Some(Target::new(object, peeled))))
 }

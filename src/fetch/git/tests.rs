@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod content;
 pub(super) mod server;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,6 +19,8 @@ pub(super) fn remote(url: &str) -> Remote {
         auth: Auth::default(),
         proxy: None,
         algorithms: super::Algorithms::default(),
+        mirrors: super::Mirrors::default(),
+        asked: Instant::now(),
         limits: Limits::default(),
         deadline: Instant::now() + Duration::from_secs(20),
         cancel: CancellationToken::new(),
@@ -28,6 +31,10 @@ pub(super) fn remote(url: &str) -> Remote {
 
 pub(super) fn branch(name: &str) -> Reference {
     Reference::Branch(name.into())
+}
+
+pub(super) fn semver(range: &str) -> Reference {
+    Reference::Semver { range: range.into(), filter: None }
 }
 
 /// A repository with a branch `main` of two commits, tags, and a pull request's reference.
@@ -60,8 +67,8 @@ async fn every_kind_of_reference_resolves_as_flux_names_it() {
     for (reference, revision) in [
         (branch("main"), format!("main@sha1:{second}")),
         (Reference::Tag("v1.0.0".into()), format!("v1.0.0@sha1:{first}")),
-        (Reference::Semver(">=1".into()), format!("1.1.0@sha1:{second}")),
-        (Reference::Semver("~1.0".into()), format!("v1.0.0@sha1:{first}")),
+        (semver(">=1"), format!("1.1.0@sha1:{second}")),
+        (semver("~1.0"), format!("v1.0.0@sha1:{first}")),
         (Reference::Name("refs/pull/7/head".into()), format!("refs/pull/7/head@sha1:{second}")),
         (Reference::Name("refs/tags/v1.0.0^{}".into()), format!("refs/tags/v1.0.0^{{}}@sha1:{first}")),
         (Reference::Commit { id: first.clone(), branch: None }, format!("sha1:{first}")),
@@ -83,8 +90,8 @@ async fn what_is_not_there_is_named() {
     assert_eq!(text(&bare, branch("nope")).await, format!("{clone} \"refs/heads/nope\""));
     assert_eq!(text(&bare, Reference::Default).await, format!("{clone} \"refs/heads/master\""));
     assert_eq!(text(&bare, Reference::Tag("v9".into())).await, format!("{clone} \"refs/tags/v9\""));
-    assert_eq!(text(&bare, Reference::Semver(">=3".into())).await, "no match found for semver: >=3");
-    assert_eq!(text(&bare, Reference::Semver("a".into())).await, "semver parse error: improper constraint: \"a\"");
+    assert_eq!(text(&bare, semver(">=3")).await, "no match found for semver: >=3");
+    assert_eq!(text(&bare, semver("a")).await, "semver parse error: improper constraint: \"a\"");
     let name = Reference::Name("refs/x/y".into());
     assert_eq!(text(&bare, name).await, "unable to resolve ref 'refs/x/y' to a specific commit");
     assert!(matches!(resolve(&bare, &branch("a\nb")).await, Err(Error::InvalidReference { .. })));
@@ -92,13 +99,13 @@ async fn what_is_not_there_is_named() {
     assert!(matches!(resolve(&empty, &branch("main")).await, Err(Error::EmptyRepository { .. })));
     let none = remote(&server.url("/none.git"));
     assert!(matches!(resolve(&none, &branch("main")).await, Err(Error::RepositoryNotFound { .. })));
-    let ssh = remote("ssh://git@host/r.git");
-    assert!(matches!(resolve(&ssh, &branch("main")).await, Err(Error::UnsupportedScheme { .. })));
+    let ssh = remote("ssh://git@127.0.0.1:1/r.git");
+    assert!(matches!(resolve(&ssh, &branch("main")).await, Err(Error::InvalidSsh { .. })));
 
     let id = "1".repeat(40);
     let head = resolve(&bare, &Reference::Commit { id: id.clone(), branch: None }).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let error = fetch(&bare, &head, scratch.path()).await.err().unwrap();
+    let error = fetch(&bare, &head, &Content::default(), scratch.path()).await.err().unwrap();
     assert_eq!(error.to_string(), format!("unable to resolve commit object for '{id}': object not found"));
 }
 
@@ -110,7 +117,7 @@ async fn a_checkout_is_the_tree_that_git_holds() {
     for reference in [branch("main"), Reference::Tag("v1.0.0".into())] {
         let head = resolve(&remote, &reference).await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
-        let checkout = fetch(&remote, &head, scratch.path()).await.unwrap();
+        let checkout = fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap();
         let mut entries = checkout.entries().unwrap();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         let listed: Vec<_> = entries.iter().map(|e| (e.path.to_str().unwrap(), e.mode)).collect();
@@ -151,7 +158,7 @@ async fn trees_that_lead_out_are_refused() {
         let remote = remote(&server.url("/r.git"));
         let head = resolve(&remote, &branch("evil")).await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
-        let error = fetch(&remote, &head, scratch.path()).await.err().unwrap();
+        let error = fetch(&remote, &head, &Content::default(), scratch.path()).await.err().unwrap();
         assert!(matches!(error, Error::BadTree { .. }), "{name}: {error}");
     }
 }
@@ -170,7 +177,7 @@ async fn bounds_are_named_settings() {
         (Limits { tree_size: 10, ..limits }, "--git-max-tree-size"),
     ] {
         let scratch = tempfile::tempdir().unwrap();
-        let error = fetch(&Remote { limits, ..remote(&url) }, &head, scratch.path()).await.err().unwrap();
+        let error = fetch(&Remote { limits, ..remote(&url) }, &head, &Content::default(), scratch.path()).await.err().unwrap();
         assert!(error.to_string().ends_with(setting), "{error}");
     }
 }

@@ -29,7 +29,7 @@ const INFO_REFS: &str = "/info/refs";
 pub(super) struct Transport {
     http: Rc<Http>,
     /// The repository; after a redirect, where it led to.
-    base: Url,
+    base: Rc<RefCell<Url>>,
     shown: String,
     version: Protocol,
     lines: Option<StreamingPeekableIter<Body>>,
@@ -40,12 +40,17 @@ impl Transport {
         base.set_query(None);
         base.set_fragment(None);
         let shown = http.wire.url.clone();
-        Self { http, base, shown, version: Protocol::V2, lines: None }
+        Self { http, base: Rc::new(RefCell::new(base)), shown, version: Protocol::V2, lines: None }
+    }
+
+    /// Where the repository is, now and after what is asked next.
+    pub(super) fn base(&self) -> Rc<RefCell<Url>> {
+        Rc::clone(&self.base)
     }
 
     /// `suffix` below the repository.
     fn below(&self, suffix: &str) -> Url {
-        let mut url = self.base.clone();
+        let mut url = self.base.borrow().clone();
         let path = format!("{}{suffix}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url
@@ -55,15 +60,15 @@ impl Transport {
     fn advertisement(&mut self) -> Result<Body, Error> {
         let mut url = self.below(INFO_REFS);
         url.set_query(Some("service=git-upload-pack"));
-        let (end, response) = self.http.get(url, &headers([(VERSION_HEADER, "version=2")]))?;
+        let (mut end, response) = self.http.get(url, &headers([(VERSION_HEADER, "version=2")]))?;
         let not_git = || Error::RepositoryNotFound { url: self.shown.clone() };
         if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != ADVERTISEMENT) {
             return Err(not_git());
         }
         let path = end.path().strip_suffix(INFO_REFS).ok_or_else(not_git)?.to_owned();
-        self.base = end;
-        self.base.set_path(&path);
-        self.base.set_query(None);
+        end.set_path(&path);
+        end.set_query(None);
+        *self.base.borrow_mut() = end;
         Ok(Body::open(Rc::clone(&self.http), response))
     }
 }
@@ -108,7 +113,10 @@ impl BlockingTransport for Transport {
         let request = Rc::<RefCell<Vec<u8>>>::default();
         let post = Post { url: self.below("/git-upload-pack"), headers, body: Rc::clone(&request), answer: RESULT };
         let body = Body::unsent(Rc::clone(&self.http), post, self.http.wire.expect.get());
-        let lines = self.lines.as_mut().ok_or(client::Error::MissingHandshake)?;
+        // Without a handshake the server is known to speak the version that this begins with.
+        let lines = self
+            .lines
+            .get_or_insert_with(|| StreamingPeekableIter::new(Body::empty(Rc::clone(&self.http)), &[PacketLineRef::Flush], false));
         lines.replace(body);
         let reader = Box::new(lines.as_read_without_sidebands::<HandleProgress<'_>>());
         Ok(RequestWriter::new_from_bufread(Collector(request), reader, mode, on_read, trace))

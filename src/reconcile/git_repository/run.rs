@@ -1,137 +1,198 @@
-//! Ask the remote; unless nothing changed, fetch and store.
+//! Ask the remote; unless nothing changed, fetch, verify, include and store.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_api::Artifact;
 use headwater_api::git_repository::GitRepository;
 use headwater_api::reason;
-use headwater_storage::{Digest, Ignore, Location, Stored};
+use headwater_storage::{Ignore, Location, Stored};
 use kube::ResourceExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Plan;
-use crate::fetch::git::{self, Checkout, Head, Remote};
-use crate::notify::{Event, Severity};
-use crate::reconcile::drive::{blocking, trace_event};
-use crate::reconcile::failure::{Failure, chain};
-use crate::reconcile::pass::{Done, Fact, Pass};
-use crate::reconcile::{Ctx, Reconcile};
-
-/// Of each object the stored file that was read whole and found intact since the start: path and digest.
-#[derive(Debug, Default)]
-pub struct Intact(Mutex<HashMap<String, (String, String)>>);
-
-impl Intact {
-    fn knows(&self, artifact: &Artifact) -> bool {
-        self.known().get(folder(artifact)).is_some_and(|(path, digest)| (path, digest) == (&artifact.path, &artifact.digest))
-    }
-
-    fn add(&self, artifact: &Artifact) {
-        self.known().insert(folder(artifact).to_owned(), (artifact.path.clone(), artifact.digest.clone()));
-    }
-
-    /// Forgets the file of an object.
-    pub fn forget(&self, artifact: &Artifact) {
-        self.known().remove(folder(artifact));
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<String, (String, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The object's folder.
-fn folder(artifact: &Artifact) -> &str {
-    artifact.path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
+use super::include::{self, Tree};
+use super::plan::{self, Plan};
+use super::{issued, signatures};
+use crate::fetch::git::{self, Head, Remote};
+use crate::reconcile::drive::blocking;
+use crate::reconcile::failure::Failure;
+use crate::reconcile::pass::{Done, Fact, Includes, Pass};
+use crate::reconcile::{Ctx, Reconcile, kept};
 
 /// Carries out a plan.
 pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {
-    let kept = kept(object, cx, pass).await;
-    if let Some(artifact) = &kept {
-        collect(object, artifact, cx).await;
-    }
-    let deadline = tokio::time::Instant::now() + object.schedule()?.timeout;
+    let kept = kept::artifact(object, object.status().artifact, cx, pass).await;
+    let deadline = Instant::now() + object.schedule()?.timeout;
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
+    let auth = issued::auth(object, plan, cx).await?;
+    let included = include::artifacts(object, cx).await?;
+    pass.learnt(Fact::Included(compared(&object.status().included_artifacts, &included)));
+    let checksum = plan::checksum(&object.spec, &included);
     let remote = Remote {
         url: plan.url.clone(),
-        auth: plan.auth.clone(),
-        proxy: None,
-        algorithms: git::Algorithms::default(),
+        auth,
+        proxy: plan.proxy.clone(),
+        algorithms: cx.git_algorithms.clone(),
         limits: cx.git_limits,
+        asked: pass.asked(),
         deadline,
         cancel: stop,
         clients: cx.git_clients.clone(),
+        mirrors: cx.git_mirrors.clone(),
         local: cx.local_repositories,
     };
     let head = git::resolve(&remote, &plan.reference).await?;
-    if let Some(artifact) = kept.filter(|artifact| artifact.revision == head.revision && same_content(object, plan)) {
+    if let Some(artifact) = kept.as_ref().filter(|artifact| artifact.revision == head.revision)
+        && same_content(object, &checksum, &included)
+    {
         pass.learnt(Fact::Fetched);
         let message = stored_message(&head.revision);
-        return Ok(Done::Unchanged { artifact: advertised(artifact, cx), message, checksum: plan.checksum.clone() });
+        return Ok(Done::Unchanged { artifact: kept::with_url(artifact.clone(), cx), message, checksum });
     }
-    let scratch = tempfile::tempdir_in(&cx.scratch)
-        .map_err(|error| Failure::storage(reason::DIR_CREATION_FAILED, format!("failed to create temporary working directory: {error}")))?;
-    let checkout = git::fetch(&remote, &head, scratch.path()).await?;
-    pass.learnt(Fact::Fetched);
-    if object.status().artifact.is_none_or(|artifact| artifact.revision != head.revision) {
-        pass.learnt(Fact::NewRevision(head.revision.clone()));
+    let work = Work { object, plan, cx, remote, included, previous: kept.and_then(|artifact| Location::parse(&artifact.path).ok()) };
+    let (artifact, message) = work.store(head, pass).await?;
+    Ok(Done::Stored { artifact, message, checksum, included: work.included })
+}
+
+/// Fetching and storing a revision.
+struct Work<'a> {
+    object: &'a GitRepository,
+    plan: &'a Plan,
+    cx: &'a Ctx,
+    remote: Remote,
+    /// The artifacts of `spec.include`.
+    included: Vec<Artifact>,
+    /// The artifact that is there already.
+    previous: Option<Location>,
+}
+
+impl Work<'_> {
+    /// Stores `head` and returns the artifact with what its event says. What turns out to be damaged in a mirror is fetched once more.
+    async fn store(&self, head: Head, pass: &mut Pass) -> Result<(Artifact, String), Failure> {
+        let (head, tree, message) = self.fetch(head, pass).await?;
+        match self.archive(&head, tree).await {
+            Err(Unstored::Damaged(failure)) => {
+                tracing::warn!(error = %failure.message(), "what was kept of the repository is damaged; fetching it again");
+                let (head, tree, message) = self.fetch(head, pass).await?;
+                Ok((self.archive(&head, tree).await?, message))
+            }
+            done => Ok((done?, message)),
+        }
     }
-    let message = stored_message(&checkout.commit_summary());
-    let artifact = store(object, &head, checkout, cx).await?;
-    Ok(Done::Stored { artifact, message, checksum: plan.checksum.clone() })
+
+    /// Fetches, verifies, and adds what is included.
+    async fn fetch(&self, mut head: Head, pass: &mut Pass) -> Result<(Head, Tree, String), Failure> {
+        let (object, cx) = (self.object, self.cx);
+        let scratch = tempfile::tempdir_in(&cx.scratch).map_err(|error| {
+            Failure::storage(reason::DIR_CREATION_FAILED, format!("failed to create temporary working directory: {error}"))
+        })?;
+        let content = &self.plan.content;
+        let checkout = match git::fetch(&self.remote, &head, content, &scratch.path().join("first")).await {
+            // It moved since it was asked for, and the server gives away only what it is now.
+            Err(git::Error::CommitNotFound { .. }) if !matches!(self.plan.reference, git::Reference::Commit { .. }) => {
+                let remote = Remote { asked: Instant::now(), ..self.remote.clone() };
+                head = git::resolve(&remote, &self.plan.reference).await?;
+                git::fetch(&remote, &head, content, &scratch.path().join("second")).await?
+            }
+            fetched => fetched?,
+        };
+        pass.learnt(Fact::Fetched);
+        signatures::check(object, &head, &checkout, cx, pass).await?;
+        if object.status().artifact.is_none_or(|artifact| artifact.revision != head.revision) {
+            pass.learnt(Fact::NewRevision(head.revision.clone()));
+        }
+        let message = stored_message(&checkout.commit_summary());
+        let (includes, artifacts, storage, limits) =
+            (object.spec.include.clone(), self.included.clone(), cx.storage.clone(), cx.git_limits);
+        let cancel = CancelOnDrop(Arc::default());
+        let cancelled = Arc::clone(&cancel.0);
+        let tree = blocking(move || Tree::new(checkout, &includes, &artifacts, &storage, limits, scratch, &cancelled)).await?;
+        Ok((head, tree, message))
+    }
+
+    async fn archive(&self, head: &Head, tree: Tree) -> Result<Artifact, Unstored> {
+        let (object, cx) = (self.object, self.cx);
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let at = Location::new("gitrepository", &namespace, &name, &format!("{}.tar.gz", head.id)).map_err(Failure::from)?;
+        let path = at.path();
+        let (storage, ignore, previous) = (cx.storage.clone(), object.spec.ignore.clone(), self.previous.clone());
+        let cancel = CancelOnDrop(Arc::default());
+        let cancelled = Arc::clone(&cancel.0);
+        let stored: Result<Stored, Unstored> = blocking(move || {
+            let ignore = Ignore::new(&tree.sourceignore()?, ignore.as_deref());
+            storage.archive(&at, tree.entries(), &tree, &ignore, &cancelled, previous.as_ref()).map_err(|error| {
+                let damaged = matches!(error, headwater_storage::Error::Contents { .. }) && tree.discard();
+                if damaged { Unstored::Damaged(error.into()) } else { Unstored::Failed(error.into()) }
+            })
+        })
+        .await;
+        let Stored { digest, size } = stored?;
+        let artifact = Artifact {
+            path,
+            revision: head.revision.clone(),
+            digest: digest.to_string(),
+            last_update_time: headwater_api::time::now(),
+            size: i64::try_from(size).ok(),
+            ..Artifact::default()
+        };
+        cx.intact.add(&artifact);
+        Ok(kept::with_url(artifact, cx))
+    }
+}
+
+/// Why nothing was stored.
+enum Unstored {
+    /// What was fetched before cannot be read any more, and will not be used again.
+    Damaged(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unstored {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Unstored> for Failure {
+    fn from(unstored: Unstored) -> Self {
+        match unstored {
+            Unstored::Damaged(failure) | Unstored::Failed(failure) => failure,
+        }
+    }
+}
+
+/// Whether the same revisions are included as before.
+fn compared(before: &[Artifact], now: &[Artifact]) -> Includes {
+    let same = before.len() == now.len() && now.iter().all(|now| before.iter().any(|before| before.revision == now.revision));
+    match same {
+        true => Includes::Same,
+        false if before.is_empty() => Includes::New,
+        false => Includes::Changed,
+    }
 }
 
 fn stored_message(subject: &str) -> String {
     format!("stored artifact for commit '{subject}'")
 }
 
-/// The artifact that the status names, if it is in storage and intact.
-async fn kept(object: &GitRepository, cx: &Ctx, pass: &mut Pass) -> Option<Artifact> {
-    let artifact = object.status().artifact?;
-    let problem = match (Location::parse(&artifact.path), artifact.digest.parse::<Digest>()) {
-        (Ok(at), Ok(digest)) if cx.storage.exists(&at) => {
-            if cx.intact.knows(&artifact) {
-                return Some(artifact);
-            }
-            let storage = cx.storage.clone();
-            match blocking(move || storage.verify(&at, &digest).inspect_err(|_| drop(storage.remove(&at)))).await {
-                Ok(()) => {
-                    cx.intact.add(&artifact);
-                    return Some(artifact);
-                }
-                Err(error) => Some(chain(&error)),
-            }
-        }
-        _ => None,
-    };
-    cx.intact.forget(&artifact);
-    if let Some(problem) = problem {
-        let message = format!("failed to verify integrity of artifact: {problem}");
-        tracing::warn!("{message}");
-        cx.recorder.record(Event::about(object, Severity::Error, "ArtifactVerificationFailed", &message));
-    }
-    pass.learnt(Fact::ArtifactLost);
-    None
-}
-
-/// Whether the artifact was made under the configuration of the plan. The checksum may be missing, as under CRDs that do not
-/// know it, or be older than the artifact, where source-controller made that; so the observed fields have to agree as well.
-fn same_content(object: &GitRepository, plan: &Plan) -> bool {
+/// Whether the artifact was made under the present configuration. The checksum may be missing, as under CRDs that do not know it,
+/// or be older than the artifact, where source-controller made that; so the observed fields have to agree as well.
+fn same_content(object: &GitRepository, checksum: &str, included: &[Artifact]) -> bool {
     let (spec, status) = (&object.spec, object.status());
-    status.content_config_checksum.is_none_or(|checksum| checksum == plan.checksum)
+    let same_artifacts = || {
+        let names = |artifacts: &[Artifact]| artifacts.iter().map(|a| (a.revision.clone(), a.digest.clone())).collect::<Vec<_>>();
+        names(&status.included_artifacts) == names(included)
+    };
+    status.content_config_checksum.as_ref().is_none_or(|before| before == checksum)
         && spec.ignore == status.observed_ignore
         && spec.recurse_submodules == status.observed_recurse_submodules
         && spec.include == status.observed_include
+        && same_artifacts()
         && spec.sparse_checkout == status.observed_sparse_checkout
-}
-
-fn advertised(mut artifact: Artifact, cx: &Ctx) -> Artifact {
-    artifact.url = format!("{}/{}", cx.advertised, artifact.path);
-    artifact
+        && !signatures::are_due(spec.verify.as_ref(), status.source_verification_mode.as_deref())
 }
 
 /// Cancels what blocks elsewhere when the pass ends early.
@@ -140,45 +201,5 @@ struct CancelOnDrop(Arc<AtomicBool>);
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-async fn store(object: &GitRepository, head: &Head, checkout: Checkout, cx: &Ctx) -> Result<Artifact, Failure> {
-    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let at = Location::new("gitrepository", &namespace, &name, &format!("{}.tar.gz", head.id))?;
-    let path = at.path();
-    let (storage, ignore) = (cx.storage.clone(), object.spec.ignore.clone());
-    let cancel = CancelOnDrop(Arc::default());
-    let cancelled = Arc::clone(&cancel.0);
-    let stored: Result<Stored, Failure> = blocking(move || {
-        let entries = checkout.entries()?;
-        let ignore = Ignore::new(&checkout.sourceignore()?, ignore.as_deref());
-        Ok(storage.archive(&at, &entries, &checkout, &ignore, &cancelled)?)
-    })
-    .await;
-    let Stored { digest, size } = stored?;
-    let artifact = Artifact {
-        path,
-        revision: head.revision.clone(),
-        digest: digest.to_string(),
-        last_update_time: headwater_api::time::now(),
-        size: i64::try_from(size).ok(),
-        ..Artifact::default()
-    };
-    cx.intact.add(&artifact);
-    Ok(advertised(artifact, cx))
-}
-
-/// Removes what retention no longer keeps. Best effort: a failure is logged and tried again at the next pass.
-async fn collect(object: &GitRepository, keep: &Artifact, cx: &Ctx) {
-    let Ok(keep) = Location::parse(&keep.path) else { return };
-    let storage = cx.storage.clone();
-    match blocking(move || storage.collect(&keep)).await {
-        Ok(removed) if !removed.is_empty() => {
-            let message = format!("garbage collected {} artifacts", removed.len());
-            trace_event(object, cx, reason::GARBAGE_COLLECTION_SUCCEEDED, &message);
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "garbage collection of artifacts failed"),
     }
 }

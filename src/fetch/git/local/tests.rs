@@ -7,8 +7,8 @@ use headwater_storage::{Algorithm, Ignore, Location, Options, Retention, Storage
 use tokio::time::Instant;
 
 use super::super::tests::server::{Server, git};
-use super::super::tests::{branch, remote, sample};
-use super::super::{Limits, fetch, resolve};
+use super::super::tests::{branch, remote, sample, semver};
+use super::super::{Content, Limits, fetch, resolve};
 use super::*;
 
 fn local(path: &Path) -> Remote {
@@ -46,14 +46,14 @@ async fn artifact(remote: &Remote, reference: &Reference) -> Result<(String, Str
     let told = |error: Error| error.to_string().replace(&wire::shown(&remote.url), "URL");
     let scratch = tempfile::tempdir().unwrap();
     let head = resolve(remote, reference).await.map_err(told)?;
-    let checkout = fetch(remote, &head, scratch.path()).await.map_err(told)?;
+    let checkout = fetch(remote, &head, &Content::default(), scratch.path()).await.map_err(told)?;
     let root = tempfile::tempdir().unwrap();
     let retention = Retention { ttl: Duration::from_secs(1), records: 1 };
     let options = Options { root: root.path().into(), algorithm: Algorithm::Sha256, retention, threads: 1 };
     let storage = Storage::open(options).unwrap();
     let at = Location::new("gitrepository", "a", "b", "c.tar.gz").unwrap();
     let ignore = Ignore::new(&checkout.sourceignore().unwrap(), None);
-    let stored = storage.archive(&at, &checkout.entries().unwrap(), &checkout, &ignore, &AtomicBool::new(false)).unwrap();
+    let stored = storage.archive(&at, &checkout.entries().unwrap(), &checkout, &ignore, &AtomicBool::new(false), None).unwrap();
     Ok((head.revision, stored.digest.to_string()))
 }
 
@@ -98,10 +98,10 @@ async fn a_local_repository_answers_as_a_server_does_and_stays_as_it_was() {
         Reference::Tag("v0.9.0".into()),
         Reference::Tag("1.1.0".into()),
         Reference::Tag("of-a-tree".into()),
-        Reference::Semver(">=1".into()),
-        Reference::Semver("<1".into()),
-        Reference::Semver(">=3".into()),
-        Reference::Semver("a".into()),
+        semver(">=1"),
+        semver("<1"),
+        semver(">=3"),
+        semver("a"),
         Reference::Name("HEAD".into()),
         Reference::Name("main".into()),
         Reference::Name("config".into()),
@@ -233,7 +233,7 @@ async fn bounds_and_deadlines_hold() {
     let error = super::resolve(&place, &branch("main"), &interrupt).unwrap_err();
     assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     let id = resolve(&place, &branch("main")).await.unwrap().id;
-    assert!(matches!(super::fetch(&place, id, None, &interrupt), Err(Error::Cancelled { .. })));
+    assert!(matches!(super::obtain(&place, id, None, &interrupt), Err(Error::Cancelled { .. })));
 }
 
 /// Packing moves objects and references to other files and removes the old ones; readers do not notice.
@@ -256,7 +256,7 @@ async fn a_repository_may_be_written_to_and_packed_meanwhile() {
     let until = Instant::now() + Duration::from_mins(1);
     let mut seen = std::collections::HashSet::new();
     while !writer.is_finished() && Instant::now() < until {
-        seen.insert(artifact(&local(&work), &Reference::Semver(">=1.1".into())).await.unwrap().0);
+        seen.insert(artifact(&local(&work), &semver(">=1.1")).await.unwrap().0);
         artifact(&local(&work), &branch("main")).await.unwrap();
     }
     writer.join().unwrap();

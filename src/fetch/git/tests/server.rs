@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub enum Answer {
@@ -21,6 +22,7 @@ pub struct Server {
     root: tempfile::TempDir,
     port: u16,
     heads: Arc<Mutex<Vec<String>>>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -47,14 +49,24 @@ impl Server {
         self.heads.lock().unwrap().clone()
     }
 
+    /// How many bytes git sent so far.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
     fn start(script: Option<Arc<Script>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { root: tempfile::tempdir().unwrap(), port: listener.local_addr().unwrap().port(), heads: Arc::default() };
-        let (root, heads) = (server.root().to_owned(), Arc::clone(&server.heads));
+        let server = Self {
+            root: tempfile::tempdir().unwrap(),
+            port: listener.local_addr().unwrap().port(),
+            heads: Arc::default(),
+            sent: Arc::default(),
+        };
+        let (root, heads, sent) = (server.root().to_owned(), Arc::clone(&server.heads), Arc::clone(&server.sent));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (root, heads, script) = (root.clone(), Arc::clone(&heads), script.clone());
-                std::thread::spawn(move || serve(stream.unwrap(), &root, &heads, script.as_deref()));
+                let (root, heads, sent, script) = (root.clone(), Arc::clone(&heads), Arc::clone(&sent), script.clone());
+                std::thread::spawn(move || serve(stream.unwrap(), &root, &heads, &sent, script.as_deref()));
             }
         });
         server
@@ -62,7 +74,7 @@ impl Server {
 }
 
 /// Errors are the client's going away, which is fine.
-fn serve(mut stream: TcpStream, root: &Path, heads: &Mutex<Vec<String>>, script: Option<&Script>) -> Option<()> {
+fn serve(mut stream: TcpStream, root: &Path, heads: &Mutex<Vec<String>>, sent: &AtomicUsize, script: Option<&Script>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -107,6 +119,7 @@ fn serve(mut stream: TcpStream, root: &Path, heads: &Mutex<Vec<String>>, script:
     let output = child.wait_with_output().ok()?.stdout;
     let status = std::str::from_utf8(&output).ok().and_then(|t| t.strip_prefix("Status: ")?.lines().next()).unwrap_or("200 OK");
     stream.write_all(format!("HTTP/1.1 {status}\r\nconnection: close\r\n").as_bytes()).ok()?;
+    sent.fetch_add(output.len(), Ordering::Relaxed);
     stream.write_all(&output).ok()
 }
 

@@ -34,7 +34,7 @@ fn the_most_precise_reference_counts() {
     assert_eq!(planned(json!({}), &References::default()).unwrap().reference, Reference::Default);
     assert_eq!(asked(json!({})), Reference::Default);
     assert_eq!(asked(json!({ "branch": "b" })), Reference::Branch("b".into()));
-    assert_eq!(asked(json!({ "branch": "b", "semver": "1" })), Reference::Semver("1".into()));
+    assert_eq!(asked(json!({ "branch": "b", "semver": "1" })), Reference::Semver { range: "1".into(), filter: None });
     assert_eq!(asked(json!({ "branch": "b", "semver": "1", "tag": "t" })), Reference::Tag("t".into()));
     assert_eq!(asked(json!({ "tag": "t", "name": "refs/x/y" })), Reference::Name("refs/x/y".into()));
     assert_eq!(asked(json!({ "name": "n", "commit": "c", "branch": "b" })), Reference::Commit { id: "c".into(), branch: Some("b".into()) });
@@ -51,22 +51,45 @@ fn credentials_come_from_the_secret_and_else_from_the_url() {
 }
 
 #[test]
-fn what_is_not_supported_is_named_and_stalls() {
-    for (spec, field) in [
-        (json!({ "include": [{ "repository": { "name": "x" } }] }), "spec.include"),
-        (json!({ "recurseSubmodules": true }), "spec.recurseSubmodules"),
-        (json!({ "sparseCheckout": ["a"] }), "spec.sparseCheckout"),
-        (json!({ "verify": { "mode": "HEAD", "secretRef": { "name": "x" } } }), "spec.verify"),
-        (json!({ "provider": "azure" }), "spec.provider"),
-        (json!({ "proxySecretRef": { "name": "x" } }), "spec.proxySecretRef"),
-    ] {
-        let (fate, _, message) = planned(spec, &References::default()).unwrap_err();
-        assert_eq!(fate, Fate::Stall);
-        assert!(message.contains(field), "{message}");
-    }
-    let key = secret(&[("identity", "k"), ("known_hosts", "h")]);
-    let (fate, _, message) = planned(json!({ "url": "ssh://git@host/r", "secretRef": { "name": "creds" } }), &key).unwrap_err();
-    assert!(fate == Fate::Stall && message.contains("ssh"), "{message}");
+fn ssh_takes_its_keys_from_the_secret_and_its_user_from_the_url() {
+    let key = secret(&[("identity", "k"), ("known_hosts", "h"), ("password", "p")]);
+    let plan = planned(json!({ "url": "ssh://deploy:word@host:2222/r", "secretRef": { "name": "creds" } }), &key).unwrap();
+    let ssh = plan.auth.ssh.unwrap();
+    assert_eq!((ssh.user.as_str(), ssh.passphrase.as_deref()), ("git", Some("p")));
+    assert_eq!((ssh.identity.as_slice(), ssh.known_hosts.as_slice()), (&b"k"[..], &b"h"[..]));
+    assert_eq!(plan.url.as_str(), "ssh://deploy@host:2222/r");
+}
+
+#[test]
+fn a_proxy_has_an_address_that_is_understood_and_perhaps_credentials() {
+    let through = |entries: &[(&str, &str)]| {
+        let data = entries.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect();
+        planned(json!({ "proxySecretRef": { "name": "way" } }), &References { proxy: Some(data), credentials: None })
+    };
+    let proxy = through(&[("address", "http://proxy:3128"), ("username", "u"), ("password", "p")]).unwrap().proxy.unwrap();
+    assert_eq!((proxy.url.as_str(), proxy.basic), ("http://proxy:3128/", Some(("u".into(), "p".into()))));
+    let proxy = through(&[("address", "socks5://a:b%40@proxy:1080")]).unwrap().proxy.unwrap();
+    assert_eq!((proxy.url.as_str(), proxy.basic), ("socks5://proxy:1080", Some(("a".into(), "b@".into()))));
+    insta::assert_debug_snapshot!([
+        through(&[("username", "u")]).unwrap_err(),
+        through(&[("address", "")]).unwrap_err(),
+        through(&[("address", "ftp://user:s3cret@proxy")]).unwrap_err(),
+        through(&[("address", "user:s3cret@proxy")]).unwrap_err(),
+    ]);
+}
+
+#[test]
+fn what_a_commit_gives_follows_the_spec() {
+    let plan = planned(
+        json!({ "recurseSubmodules": true, "sparseCheckout": ["a"], "lfs": true, "symlinks": "Keep", "ref": { "semver": "1", "semverFilter": "^v" } }),
+        &References::default(),
+    )
+    .unwrap();
+    let content =
+        Content { submodules: Submodules::Recursive, sparse: vec!["a".into()], lfs: Lfs::Files, symlinks: Symlinks::Keep };
+    assert_eq!(plan.content, content);
+    assert_eq!(plan.reference, Reference::Semver { range: "1".into(), filter: Some("^v".into()) });
+    assert_eq!(planned(json!({}), &References::default()).unwrap().content, Content::default());
 }
 
 #[test]
@@ -81,7 +104,8 @@ fn unusable_secrets_are_refused_with_the_missing_key_and_without_a_value() {
             "",
             "accepted".into()
         )),
-        planned(with_secret(), &secret(&[("tls.crt", "s3cret"), ("tls.key", "s3cret")])).unwrap_err(),
+        planned(with_secret(), &secret(&[("tls.crt", "s3cret")])).unwrap_err(),
+        planned(with_secret(), &secret(&[("tls.key", "s3cret")])).unwrap_err(),
     ]);
 }
 
@@ -107,10 +131,17 @@ fn the_checksum_tells_apart_everything_that_shapes_the_content() {
         json!({ "sparseCheckout": ["a", "b"] }),
         json!({ "sparseCheckout": ["ab"] }),
         json!({ "recurseSubmodules": true }),
+        json!({ "lfs": true }),
+        json!({ "symlinks": "Keep" }),
+        json!({ "include": [{ "repository": { "name": "a" } }] }),
+        json!({ "include": [{ "repository": { "name": "a" }, "fromPath": "x" }] }),
     ];
-    let mut sums: Vec<_> = specs.iter().map(|spec| checksum(&object(spec).spec)).collect();
-    assert_eq!(checksum(&object(&json!({ "interval": "5m" })).spec), sums[0]);
+    let mut sums: Vec<_> = specs.iter().map(|spec| checksum(&object(spec).spec, &[])).collect();
+    assert_eq!(checksum(&object(&json!({ "interval": "5m", "symlinks": "Skip" })).spec, &[]), sums[0]);
+    let included = |revision: &str| Artifact { revision: revision.into(), ..Artifact::default() };
+    sums.push(checksum(&object(&specs[8]).spec, &[included("a")]));
+    sums.push(checksum(&object(&specs[8]).spec, &[included("b")]));
     sums.sort();
     sums.dedup();
-    assert_eq!(sums.len(), specs.len());
+    assert_eq!(sums.len(), specs.len() + 2);
 }
