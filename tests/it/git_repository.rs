@@ -219,35 +219,3 @@ async fn a_new_artifact_is_told_by_event_and_by_post() {
         assert_eq!(posted["metadata"]["source.toolkit.fluxcd.io/revision"], format!("main@sha1:{head}"));
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_field_whose_turn_has_not_come_stalls_the_object_and_is_named() {
-    for server in servers() {
-        let world = World::new(server, "unsupported").await;
-        world.git.repository("r.git").commit(FILES);
-        let data = [("identity", "k"), ("known_hosts", "h"), ("address", "http://127.0.0.1:1")];
-        world.space.secret("s", &data).await;
-        let secret = json!({"name": "s"});
-        let cases = [
-            ("ssh", "ssh", json!({"url": "ssh://git@127.0.0.1:1/x.git", "secretRef": secret})),
-            ("include", "include", json!({"include": [{"repository": {"name": "other"}}]})),
-            ("submodules", "recurseSubmodules", json!({"recurseSubmodules": true})),
-            ("sparse", "sparseCheckout", json!({"sparseCheckout": ["dir"]})),
-            ("verify", "verify", json!({"verify": {"mode": "HEAD", "secretRef": secret}})),
-            ("proxy", "proxySecretRef", json!({"proxySecretRef": secret})),
-            ("provider", "provider", json!({"provider": "azure"})),
-        ];
-        for (name, _, more) in &cases {
-            let mut spec = json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}});
-            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            world.space.source(name, spec).await;
-        }
-        for (name, field, _) in &cases {
-            let object = world.space.wait(name, "Stalled", |object| condition(object, "Stalled").is_some()).await;
-            assert!(message(&object, "Stalled").contains(field), "{field}: {}", object["status"]);
-            assert_eq!(condition(&object, "Ready").unwrap()["status"], "False");
-            assert!(object["status"]["artifact"].is_null());
-        }
-        assert!(world.git.seen().is_empty(), "nothing is fetched for them");
-    }
-}

@@ -2,6 +2,7 @@
 
 use std::{
     io::Write as _,
+    net::SocketAddr,
     path::Path,
     process::{Command, Stdio},
     sync::{Arc, Mutex},
@@ -19,11 +20,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::stream;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     git::Repository,
     header,
-    tls::{Authority, TlsListener},
+    tls::{Authority, TlsListener, acceptor},
 };
 
 /// Where in a fetch the server stops to behave.
@@ -62,11 +64,36 @@ pub enum Access {
     Bearer(&'static str),
 }
 
+/// How much of Git's protocol the server knows.
+#[derive(Clone, Copy)]
+pub struct Dialect {
+    /// The newest version that it speaks.
+    pub version: u8,
+    /// What may be wanted by its object id.
+    pub wants: Wants,
+    /// Which capabilities it has, of those that git has.
+    pub knows: fn(&str) -> bool,
+}
+
+impl Dialect {
+    /// All that git itself knows.
+    pub const NEWEST: Self = Self { version: 2, wants: Wants::Anything, knows: |_| true };
+}
+
+/// What may be wanted by its object id.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Wants {
+    Anything,
+    /// What a reference that is told of points at.
+    References,
+}
+
 /// A request that the server has seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub path: String,
     pub authorization: Option<String>,
+    pub proxy_authorization: Option<String>,
 }
 
 /// The server: its repositories live as long as it does.
@@ -79,6 +106,7 @@ pub struct GitServer {
 struct Shared {
     root: TempDir,
     mode: Mutex<Mode>,
+    dialect: Mutex<Dialect>,
     access: Mutex<Access>,
     seen: Mutex<Vec<Seen>>,
 }
@@ -101,8 +129,17 @@ impl GitServer {
 
     /// A server over TLS with a certificate of that authority.
     pub async fn start_tls(authority: &Authority) -> Self {
+        Self::accept(acceptor(authority, None)).await
+    }
+
+    /// Like [`Self::start_tls`], for clients with a certificate of `clients` only.
+    pub async fn start_mutual_tls(authority: &Authority, clients: &Authority) -> Self {
+        Self::accept(acceptor(authority, Some(clients))).await
+    }
+
+    async fn accept(acceptor: TlsAcceptor) -> Self {
         let (listener, mut server) = Self::bind("https").await;
-        let (listener, router) = (TlsListener::new(listener, authority), server.router());
+        let (listener, router) = (TlsListener::new(listener, acceptor), server.router());
         server.tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         server
     }
@@ -112,6 +149,7 @@ impl GitServer {
         let shared = Arc::new(Shared {
             root: tempfile::tempdir().unwrap(),
             mode: Mutex::new(Mode::Serve),
+            dialect: Mutex::new(Dialect::NEWEST),
             access: Mutex::new(Access::Anyone),
             seen: Mutex::default(),
         });
@@ -133,6 +171,16 @@ impl GitServer {
         format!("{}/{name}", self.origin)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.origin.split_once("://").unwrap().1.parse().unwrap()
+    }
+
+    /// Changes how much of the protocol the server knows from now on.
+    pub fn set_dialect(&self, dialect: Dialect) {
+        *self.shared.dialect.lock().unwrap() = dialect;
+    }
+
     /// Changes how the server answers from now on.
     pub fn set_mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
@@ -152,7 +200,11 @@ impl GitServer {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let authorization = header(&head.headers, "authorization");
-    let seen = Seen { path: head.uri.path().to_owned(), authorization: authorization.clone() };
+    let seen = Seen {
+        path: head.uri.path().to_owned(),
+        authorization: authorization.clone(),
+        proxy_authorization: header(&head.headers, "proxy-authorization"),
+    };
     shared.seen.lock().unwrap().push(seen);
     let body = axum::body::to_bytes(body, 64 << 20).await.unwrap_or_default();
 
@@ -224,13 +276,23 @@ fn endless(at: At) -> Body {
 /// Runs git's CGI program for one request.
 async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes) -> Response<Body> {
     let text = |name| header(&head.headers, name).unwrap_or_default();
+    let dialect = *shared.dialect.lock().unwrap();
+    if !(dialect.knows)("shallow") && body.windows(6).any(|bytes| bytes == b"deepen") {
+        let error = "0047ERR upload-pack: protocol error, expected to get sha, not 'deepen'\n";
+        return Response::builder().header("content-type", "application/x-git-upload-pack-result").body(Body::from(error)).unwrap();
+    }
+    let version = match (dialect.version, text("git-protocol")) {
+        (2, asked) => asked,
+        (1, asked) if !asked.is_empty() => "version=1".to_owned(),
+        _ => String::new(),
+    };
     let mut command = Command::new("git");
     command
         .arg("http-backend")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_PROJECT_ROOT", canonical(shared.root.path()))
         .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_PROTOCOL", text("git-protocol"))
+        .env("GIT_PROTOCOL", version)
         .env("REQUEST_METHOD", head.method.as_str())
         .env("PATH_INFO", head.uri.path())
         .env("QUERY_STRING", head.uri.query().unwrap_or_default())
@@ -240,6 +302,9 @@ async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
+    if dialect.wants == Wants::References {
+        command.envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "uploadpack.allowAnySHA1InWant"), ("GIT_CONFIG_VALUE_0", "false")]);
+    }
     let output = tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().unwrap();
         // A backend that refuses the request does not read it: what then fails is the pipe.
@@ -254,7 +319,34 @@ async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes)
         let (name, value) = line.split_once(": ").unwrap();
         answer = if name == "Status" { answer.status(&value[..3]) } else { answer.header(name, value) };
     }
-    answer.body(Body::from(output[end + 4..].to_vec())).unwrap()
+    let advertised = head.method == Method::GET && output[end + 4..].starts_with(b"001e# service");
+    let body = if advertised { known(&output[end + 4..], dialect.knows) } else { output[end + 4..].to_vec() };
+    answer.body(Body::from(body)).unwrap()
+}
+
+/// An advertisement without the capabilities that the server does not have.
+fn known(mut packets: &[u8], knows: fn(&str) -> bool) -> Vec<u8> {
+    let words = |text: &str| {
+        let words = text.trim_end().split(' ').filter(|word| knows(word.split('=').next().unwrap_or_default()));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let mut kept = Vec::new();
+    while let Some((length, rest)) = packets.split_at_checked(4) {
+        let count = usize::from_str_radix(std::str::from_utf8(length).unwrap(), 16).unwrap();
+        let (line, rest) = rest.split_at(count.saturating_sub(4));
+        packets = rest;
+        let text = String::from_utf8_lossy(line);
+        let line = if let Some((head, capabilities)) = text.split_once('\0') {
+            format!("{head}\0{}\n", words(capabilities))
+        } else if let Some(features) = text.strip_prefix("fetch=") {
+            format!("fetch={}\n", words(features))
+        } else {
+            text.into_owned()
+        };
+        let length = if count == 0 { 0 } else { line.len() + 4 };
+        kept.extend_from_slice(format!("{length:04x}{line}").as_bytes());
+    }
+    kept
 }
 
 fn canonical(path: &Path) -> std::path::PathBuf {

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::serve::Listener;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::{RootCertStore, server::WebPkiClientVerifier};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -30,29 +31,49 @@ impl Authority {
 
     /// A server certificate for a host name or an address, with its key.
     pub fn issue(&self, host: &str) -> (Certificate, KeyPair) {
+        self.issue_for(&[host])
+    }
+
+    /// Like [`Self::issue`], for several hosts; a client may show it as well.
+    pub fn issue_for(&self, hosts: &[&str]) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
+        (self.sign(hosts, &key), key)
+    }
+
+    /// A certificate for a key that is there already.
+    pub fn sign(&self, hosts: &[&str], key: &KeyPair) -> Certificate {
+        let params = CertificateParams::new(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap();
+        params.signed_by(key, &self.issuer).unwrap()
     }
 }
 
-/// Accepts TLS connections with a certificate for `127.0.0.1`; what fails its handshake is dropped.
+/// Whatever takes the server's part in a handshake, with a certificate for `127.0.0.1` and `git.test`. Clients have to show
+/// a certificate of `clients`, where that is given.
+pub fn acceptor(authority: &Authority, clients: Option<&Authority>) -> TlsAcceptor {
+    let (certificate, key) = authority.issue_for(&["127.0.0.1", "git.test"]);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.certificate.der().clone()).unwrap();
+            config.with_client_cert_verifier(WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build().unwrap())
+        }
+    };
+    let config = config.with_single_cert(vec![certificate.der().clone()], key.into()).unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Accepts TLS connections; what fails its handshake is dropped.
 pub struct TlsListener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
 }
 
 impl TlsListener {
-    pub fn new(listener: TcpListener, authority: &Authority) -> Self {
-        let (certificate, key) = authority.issue("127.0.0.1");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key.into())
-            .unwrap();
-        Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)) }
+    pub fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
+        Self { listener, acceptor }
     }
 }
 

@@ -1,0 +1,116 @@
+//! Keys of GnuPG and of OpenSSH, and commits and tags that git signs with them.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    git::Repository,
+    git_server::GitServer,
+    sshd::{Pair, keygen, write_private},
+};
+
+/// A key that signs.
+pub struct Key {
+    /// What the controller calls it: the long id of an OpenPGP key, the fingerprint of an SSH key.
+    pub id: String,
+    /// The public half, as a Secret holds it.
+    pub public: String,
+    /// `git -c` for each of them.
+    settings: Vec<String>,
+    /// GnuPG's home, or the folder of the SSH key.
+    home: TempDir,
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // The agent of GnuPG goes on for ever where nobody ends it.
+        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home.path()).output();
+    }
+}
+
+impl Key {
+    /// An OpenPGP key without an end.
+    pub fn openpgp() -> Self {
+        Self::openpgp_of("20200101", "never")
+    }
+
+    /// An OpenPGP key that ended long ago; it signs as if it were still the day before.
+    pub fn expired() -> Self {
+        Self::openpgp_of("20200101", "2d")
+    }
+
+    /// An OpenPGP key made on that day, `YYYYMMDD`, on which it signs as well.
+    fn openpgp_of(day: &str, lifetime: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let program = home.path().join("then");
+        let script = format!("#!/bin/sh\nexec gpg --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n");
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let program = program.display().to_string();
+        let run = |program: &str, arguments: &[&str]| run(Command::new(program).args(arguments).env("GNUPGHOME", home.path()), b"");
+        run(&program, &["--passphrase", "", "--quick-gen-key", "T <t@example.com>", "ed25519", "sign", lifetime]);
+        let list = run("gpg", &["--batch", "--list-keys", "--with-colons"]);
+        let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
+        let public = run("gpg", &["--batch", "--armor", "--export"]);
+        let settings = vec!["gpg.format=openpgp".into(), format!("user.signingkey={fingerprint}"), format!("gpg.program={program}")];
+        Self { id: fingerprint[24..].to_owned(), public, settings, home }
+    }
+
+    /// An SSH key.
+    pub fn ssh() -> Self {
+        let (pair, home) = (Pair::new(&["-t", "ed25519"]), tempfile::tempdir().unwrap());
+        let path = home.path().join("key");
+        write_private(&path, &pair.private);
+        fs::write(path.with_extension("pub"), &pair.public).unwrap();
+        let path = path.display().to_string();
+        let id = keygen(&["-l", "-f", &path]).split_whitespace().nth(1).unwrap().to_owned();
+        Self { id, public: pair.public, settings: vec!["gpg.format=ssh".into(), format!("user.signingkey={path}")], home }
+    }
+
+    /// Revokes the OpenPGP key with the certificate that GnuPG made along with it; what it signs is signed as before.
+    pub fn revoked(&self) -> String {
+        let revocations = self.home.path().join("openpgp-revocs.d");
+        let path = fs::read_dir(revocations).unwrap().next().unwrap().unwrap().path();
+        // A colon keeps it from being imported by mistake.
+        let certificate = fs::read_to_string(path).unwrap().replace("\n:-----BEGIN", "\n-----BEGIN");
+        let other = tempfile::tempdir().unwrap();
+        let gpg = |arguments: &[&str], input: &str| {
+            run(Command::new("gpg").arg("--batch").args(arguments).env("GNUPGHOME", other.path()), input.as_bytes())
+        };
+        gpg(&["-q", "--import"], &self.public);
+        gpg(&["-q", "--import"], &certificate);
+        let public = gpg(&["--armor", "--export"], "");
+        run(Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", other.path()), b"");
+        public
+    }
+}
+
+/// A repository on a git server, to which signed objects can be added.
+pub struct Signed {
+    pub plain: Repository,
+    path: PathBuf,
+}
+
+impl Signed {
+    /// A new empty repository.
+    pub fn init(server: &GitServer, name: &str) -> Self {
+        let unique = format!("{}-{name}", uuid::Uuid::new_v4().simple());
+        let _ = (server, unique);
+        unimplemented!()
+    }
+}
+
+fn run(command: &mut Command, input: &[u8]) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

@@ -1,0 +1,293 @@
+//! OpenSSH's own server on a loopback port, with its keys, its users' keys and its repositories in a folder of its own.
+
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+use tempfile::TempDir;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+
+use super::{PATIENCE, controller::port, eventually, git::Repository, process::Process};
+
+/// A key pair as its two files would hold it.
+#[derive(Clone)]
+pub struct Pair {
+    /// The private half; what format it has is the maker's choice.
+    pub private: String,
+    /// The public half: its type, its blob and nothing else.
+    pub public: String,
+}
+
+impl Pair {
+    /// Lets `ssh-keygen` make a pair; it has no passphrase unless the arguments say so.
+    pub fn new(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let passphrase: &[&str] = if arguments.contains(&"-N") { &[] } else { &["-N", ""] };
+        keygen(&[&["-q", "-C", "", "-f", path.to_str().unwrap()], passphrase, arguments].concat());
+        Self { private: fs::read_to_string(&path).unwrap(), public: public(&path.with_extension("pub")) }
+    }
+
+    /// The same pair, with its private half written anew by `ssh-keygen -p` with these arguments.
+    pub fn rewritten(&self, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_private(&path, &self.private);
+        keygen(&[&["-p", "-q", "-P", "", "-f", path.to_str().unwrap()], arguments].concat());
+        Self { private: fs::read_to_string(&path).unwrap(), public: self.public.clone() }
+    }
+}
+
+/// What a client has asked the server to run.
+#[derive(Debug)]
+pub struct Asked {
+    /// The value of `GIT_PROTOCOL`; empty when there is none.
+    pub protocol: String,
+    pub command: String,
+}
+
+/// The server. Who logs in is the user that runs the tests, with one of the authorized keys.
+pub struct Sshd {
+    // Ends before its folder goes.
+    process: Process,
+    folder: TempDir,
+    pub port: u16,
+    /// The user that may log in.
+    pub user: &'static str,
+    /// The key that may log in from the start.
+    pub client: Pair,
+    /// The host keys, in the order of the configuration: Ed25519, ECDSA, RSA.
+    pub hosts: Vec<Pair>,
+    options: Vec<String>,
+}
+
+/// What runs the command of a client, as its login shell would.
+const OBEY: &str = "exec sh -c \"$SSH_ORIGINAL_COMMAND\"";
+
+impl Sshd {
+    /// A server that listens.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// Like [`Self::start`]; each option is a line of `sshd_config` and replaces those of its keyword.
+    pub async fn with(options: &[&str]) -> Self {
+        static RSA: OnceLock<Pair> = OnceLock::new();
+        let folder = tempfile::tempdir().unwrap();
+        let mut sshd = Self {
+            process: Process::new(folder.path().join("log")),
+            port: port(),
+            user: user(),
+            client: Pair::new(&["-t", "ed25519"]),
+            hosts: vec![
+                Pair::new(&["-t", "ed25519"]),
+                Pair::new(&["-t", "ecdsa"]),
+                RSA.get_or_init(|| Pair::new(&["-t", "rsa", "-b", "2048"])).clone(),
+            ],
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            folder,
+        };
+        fs::create_dir(sshd.root()).unwrap();
+        sshd.authorize(&sshd.client.public.clone());
+        sshd.answer(OBEY);
+        sshd.listen().await;
+        sshd
+    }
+
+    /// Refuses connections; those that are open stay.
+    pub fn stop(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops, and is there again on the same port with these host keys.
+    pub async fn restart(&mut self, hosts: Vec<Pair>) {
+        self.stop();
+        self.hosts = hosts;
+        self.listen().await;
+    }
+
+    /// Is there again with a certificate of an authority for its Ed25519 key, made by `ssh-keygen -s` with these arguments.
+    pub async fn certify(&mut self, authority: &Pair, arguments: &[&str]) {
+        let path = |name| self.folder.path().join(name).display().to_string();
+        let (signer, key) = (path("authority"), path("certified.pub"));
+        write_private(Path::new(&signer), &authority.private);
+        fs::write(&key, &self.hosts[0].public).unwrap();
+        keygen(&[&["-q", "-s", &signer, "-I", "a host", "-h"], arguments, &[&key]].concat());
+        self.options.retain(|option| !option.starts_with("HostCertificate"));
+        self.options.push(format!("HostCertificate {}", path("certified-cert.pub")));
+        self.restart(self.hosts.clone()).await;
+    }
+
+    /// Lets the owner of a key log in as well.
+    pub fn authorize(&self, public: &str) {
+        let path = self.folder.path().join("authorized_keys");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        fs::write(path, format!("{text}{public}\n")).unwrap();
+    }
+
+    /// Runs this shell script instead of what a client asks for; its command is in `SSH_ORIGINAL_COMMAND`.
+    pub fn answer(&self, script: &str) {
+        let seen = self.folder.path().join("seen");
+        let script = format!(
+            "export GIT_CONFIG_GLOBAL=/dev/null\nprintf '%s\\t%s\\0' \"$GIT_PROTOCOL\" \"$SSH_ORIGINAL_COMMAND\" >>{}\n{script}\n",
+            seen.display()
+        );
+        fs::write(self.folder.path().join("command"), script).unwrap();
+    }
+
+    /// Obeys clients again, with these variables (`NAME=value`) in git's environment.
+    pub fn obey_with(&self, environment: &[&str]) {
+        self.answer(&format!("export {}\n{OBEY}", environment.join(" ")));
+    }
+
+    /// What clients have asked for so far.
+    pub fn asked(&self) -> Vec<Asked> {
+        let text = fs::read_to_string(self.folder.path().join("seen")).unwrap_or_default();
+        text.split_terminator('\0')
+            .map(|entry| entry.split_once('\t').unwrap())
+            .map(|(protocol, command)| Asked { protocol: protocol.to_owned(), command: command.to_owned() })
+            .collect()
+    }
+
+    /// A new empty repository.
+    pub fn repository(&self, name: &str) -> Repository {
+        Repository::init(&self.root().join(name))
+    }
+
+    /// The folder of the repositories.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join("repositories")
+    }
+
+    /// Where the repository of that name is fetched from; the name is written as it is to stand in a URL.
+    pub fn url(&self, name: &str) -> String {
+        self.url_at(self.port, name)
+    }
+
+    /// Like [`Self::url`], through something that passes another port on to this server.
+    pub fn url_at(&self, port: u16, name: &str) -> String {
+        format!("ssh://{}@127.0.0.1:{port}{}/{name}", self.user, self.root().display())
+    }
+
+    /// How `known_hosts` writes the host.
+    pub fn host(&self) -> String {
+        format!("[127.0.0.1]:{}", self.port)
+    }
+
+    /// A `known_hosts` with all keys of the host.
+    pub fn known_hosts(&self) -> String {
+        self.known_hosts_as(&self.host())
+    }
+
+    /// Like [`Self::known_hosts`], with another pattern for the host.
+    pub fn known_hosts_as(&self, pattern: &str) -> String {
+        let lines: Vec<_> = self.hosts.iter().map(|pair| format!("{pattern} {}", pair.public)).collect();
+        lines.join("\n") + "\n"
+    }
+
+    /// What the server says about itself and its clients, at `DEBUG1`.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    async fn listen(&mut self) {
+        let config = self.configure();
+        self.process.spawn(Command::new(binary()).arg("-D").arg("-E").arg(self.folder.path().join("log")).arg("-f").arg(config));
+        eventually(PATIENCE, async || {
+            assert!(self.process.is_running(), "sshd ended: {}", self.log());
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|e| e.to_string())?;
+            let mut banner = [0; 8];
+            stream.read_exact(&mut banner).await.map_err(|e| e.to_string())?;
+            if &banner == b"SSH-2.0-" { Ok(()) } else { Err(format!("it says {banner:?}")) }
+        })
+        .await;
+    }
+
+    fn configure(&self) -> PathBuf {
+        let folder = self.folder.path();
+        let mut lines = vec![
+            format!("Port {}", self.port),
+            "ListenAddress 127.0.0.1".to_owned(),
+            format!("AuthorizedKeysFile {}", folder.join("authorized_keys").display()),
+            format!("ForceCommand sh {}", folder.join("command").display()),
+        ];
+        lines.extend(
+            [
+                "AcceptEnv GIT_PROTOCOL",
+                "PermitRootLogin yes",
+                "PidFile none",
+                "StrictModes no",
+                "PasswordAuthentication no",
+                "KbdInteractiveAuthentication no",
+                "LogLevel DEBUG1",
+                "LoginGraceTime 20",
+                "MaxStartups 1000",
+            ]
+            .map(str::to_owned),
+        );
+        let keyword = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        lines.retain(|line| !self.options.iter().any(|option| keyword(option) == keyword(line)));
+        lines.extend(self.options.iter().cloned());
+        for (number, pair) in self.hosts.iter().enumerate() {
+            let path = folder.join(format!("host{number}"));
+            write_private(&path, &pair.private);
+            fs::write(path.with_extension("pub"), &pair.public).unwrap();
+            lines.push(format!("HostKey {}", path.display()));
+        }
+        let path = folder.join("config");
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+
+        // Newer releases lock out an address that has failed to log in some times; older ones do not know the option.
+        let lenient = Command::new(binary()).args(["-t", "-o", "PerSourcePenalties=no", "-f"]).arg(&path).stderr(Stdio::null()).status();
+        if lenient.unwrap().success() {
+            fs::write(&path, lines.join("\n") + "\nPerSourcePenalties no\n").unwrap();
+        }
+        path
+    }
+}
+
+/// Runs `ssh-keygen`, and answers what it says.
+pub fn keygen(arguments: &[&str]) -> String {
+    let output = Command::new("ssh-keygen").args(arguments).stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|e| panic!("ssh-keygen: {e}; these tests need OpenSSH's client"));
+    assert!(output.status.success(), "ssh-keygen {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Writes a key that OpenSSH's programs are willing to read.
+pub fn write_private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// The type and the blob of a public key in a file.
+fn public(path: &Path) -> String {
+    fs::read_to_string(path).unwrap().split(' ').take(2).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// The server's program; it insists on being started by its whole path.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = std::env::split_paths(&path)
+            .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+            .map(|folder| folder.join("sshd"))
+            .find(|path| path.is_file());
+        if user() == "root" {
+            // Where the system starts no sshd of its own, nothing makes the folder in which a root's sshd locks itself up.
+            let _ = fs::DirBuilder::new().mode(0o755).recursive(true).create("/run/sshd");
+        }
+        found.unwrap_or_else(|| panic!("there is no sshd; these tests need OpenSSH's server"))
+    })
+}
+
+/// The user that runs the tests.
+fn user() -> &'static str {
+    static USER: OnceLock<String> = OnceLock::new();
+    USER.get_or_init(|| String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned())
+}
