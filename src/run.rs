@@ -5,6 +5,7 @@ mod client;
 mod lane;
 pub mod standalone;
 mod tasks;
+mod tokens;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -46,7 +47,8 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     tasks.spawn("signals", tasks::signals(stop.clone())?);
 
     let storage = open(&settings.storage)?;
-    let metrics = Arc::new(Metrics::new());
+    let identities = identities(&settings);
+    let metrics = Arc::new(metrics(&identities.cache));
     let readiness = observe(&settings, &metrics, &mut tasks).await?;
     let client = client::client(&settings.client).await?;
     for flag in settings.without_effect() {
@@ -60,7 +62,7 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
         () = tasks.any_ended() => None,
     };
     if !stop.is_cancelled() {
-        reconcile(&settings, client, storage, metrics, git::LocalRepositories::Refused, &mut tasks).await?;
+        reconcile(&settings, client, storage, metrics, identities, git::LocalRepositories::Refused, &mut tasks).await?;
         let lost = leadership.as_ref().map(leases::Leadership::lost_token).unwrap_or_default();
         tokio::select! {
             () = tasks.any_ended() => {}
@@ -99,6 +101,7 @@ async fn reconcile(
     client: kube::Client,
     storage: Storage,
     metrics: Arc<Metrics>,
+    identities: Identities,
     local_repositories: git::LocalRepositories,
     tasks: &mut Tasks,
 ) -> Result<(), Stopped> {
@@ -134,7 +137,7 @@ async fn reconcile(
             key_exchange: settings.auth.ssh_kex_algos.clone(),
             host_keys: settings.auth.ssh_hostkey_algos.clone(),
         },
-        identities: identities(settings),
+        identities,
         requeue_dependency: reconciling.requeue_dependency,
         local_repositories,
     });
@@ -178,6 +181,15 @@ fn identities(settings: &Controller) -> Identities {
         default_account: auth.default_service_account.clone(),
         named_accounts: if settings.gates().object_level_workload_identity { NamedAccounts::Allowed } else { NamedAccounts::Refused },
     }
+}
+
+/// The numbers of this process, with those of the cache of tokens where it is on.
+fn metrics(tokens: &Cache) -> Metrics {
+    let mut metrics = Metrics::new();
+    if tokens.counts().is_some() {
+        metrics.collect(tokens::Tokens(tokens.clone()));
+    }
+    metrics
 }
 
 /// Where fetches from Git servers are kept for the next ones.

@@ -14,6 +14,7 @@ mod leader;
 mod limits;
 mod observe;
 mod parse;
+mod proxies;
 mod standalone;
 mod storage;
 
@@ -27,6 +28,7 @@ pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
 pub use standalone::Standalone;
+pub use proxies::Proxies;
 pub use storage::{Storage, host_name, machine_name};
 
 /// Why settings that parse one by one cannot be used together.

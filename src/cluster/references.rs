@@ -17,9 +17,15 @@ pub struct Error {
     namespace: String,
     name: String,
     why: String,
+    missing: bool,
 }
 
 impl Error {
+    /// Whether there is no such Secret.
+    pub fn is_missing(&self) -> bool {
+        self.missing
+    }
+
     /// What the server said, without the name of the Secret.
     pub fn why(&self) -> &str {
         &self.why
@@ -33,6 +39,7 @@ pub async fn secret(client: &kube::Client, namespace: &str, name: &str) -> Resul
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         why: telemetry::told(&error),
+        missing: matches!(&error, kube::Error::Api(status) if status.code == 404),
     })?;
     Ok(found.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect())
 }

@@ -48,7 +48,7 @@ pub struct Remote {
     pub url: url::Url,
     /// Credentials and trust.
     pub auth: Auth,
-    /// The proxy on the way; without one, the environment's for http and https, and none for ssh.
+    /// The proxy on the way; without one, the environment's.
     pub proxy: Option<Proxy>,
     /// What ssh offers.
     pub algorithms: Algorithms,

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::{Event, Severity};
+use crate::settings::Proxies;
 
 /// How long one post may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +44,11 @@ pub struct Webhook {
 impl Webhook {
     /// A poster to `address` that names this process `instance`.
     pub fn new(address: &str, instance: String) -> Result<Self, Error> {
-        let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+        // What cannot be read there is told by those who need it.
+        let proxies = Proxies::of_process().unwrap_or_default();
+        let way = reqwest::Proxy::custom(move |url| proxies.proxy(url).cloned());
+        let client =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().proxy(way).build()?;
         Ok(Self { client, url: address.parse()?, instance })
     }
 

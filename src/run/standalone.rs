@@ -17,7 +17,6 @@ use crate::fetch::git;
 use crate::manifests;
 use crate::serve;
 use crate::settings::Standalone;
-use crate::telemetry::Metrics;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 /// Runs everything until a signal stops it, or until a task that must not end does.
@@ -71,9 +70,10 @@ impl Running {
 
         let storage = open(&controller.storage)?;
         let scratch = scratch_path(&controller.storage.path)?;
-        let metrics = Arc::new(Metrics::new());
+        let identities = super::identities(&controller);
+        let metrics = Arc::new(super::metrics(&identities.cache));
         let readiness = super::observe(&controller, &metrics, &mut tasks).await?;
-        reconcile(&controller, client.clone(), storage, metrics, git::LocalRepositories::Allowed, &mut tasks).await?;
+        reconcile(&controller, client.clone(), storage, metrics, identities, git::LocalRepositories::Allowed, &mut tasks).await?;
         readiness.ready();
         tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop));
         Ok(Self { client, kubeconfig, url: access.url, scratch, tasks })

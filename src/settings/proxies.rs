@@ -1,29 +1,32 @@
-//! The proxies that the environment names: `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, in capital or small letters, read as Go's
-//! `net/http` reads them. The names of this machine itself are never reached through them.
+//! The proxies that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` (for ssh) and `NO_PROXY`, in capital or small
+//! letters, read as Go's `net/http` reads them. The names of this machine itself are never reached through them.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use crate::fetch::git::Proxy;
-use crate::fetch::git::http::decoded_text;
+/// The port of ssh.
+const SSH_PORT: u16 = 22;
 
 /// What the environment says about proxies.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Environment {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
+#[derive(Clone, Default)]
+pub struct Proxies {
+    http: Option<Url>,
+    https: Option<Url>,
+    all: Option<Url>,
     /// Where no proxy is used, in small letters.
     direct: Vec<String>,
 }
 
-impl Environment {
+impl Proxies {
     /// Of this process.
-    pub(super) fn of_process() -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// Names the variable that holds no usable URL, but not its value.
+    pub fn of_process() -> Result<Self, String> {
         Self::new(|name| std::env::var(name).ok())
     }
 
-    /// An error names the variable that holds no usable URL, but not its value.
     fn new(get: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let first = |name: &str| [name.to_owned(), name.to_lowercase()].iter().find_map(|name| get(name).filter(|value| !value.is_empty()));
         let proxy = |name: &str| {
@@ -33,19 +36,24 @@ impl Environment {
         };
         let direct = first("NO_PROXY").unwrap_or_default().to_lowercase();
         let direct = direct.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(ToOwned::to_owned).collect();
-        Ok(Self { http: proxy("HTTP_PROXY")?, https: proxy("HTTPS_PROXY")?, direct })
+        Ok(Self { http: proxy("HTTP_PROXY")?, https: proxy("HTTPS_PROXY")?, all: proxy("ALL_PROXY")?, direct })
     }
 
-    /// The proxy on the way to `url`.
-    pub(super) fn proxy(&self, url: &Url) -> Option<&Proxy> {
+    /// The proxy on the way to `url`, perhaps with user and password.
+    pub fn proxy(&self, url: &Url) -> Option<&Url> {
         let proxy = match url.scheme() {
             "http" => self.http.as_ref(),
             "https" => self.https.as_ref(),
+            "ssh" => self.all.as_ref(),
             _ => None,
         }?;
-        let port = url.port_or_known_default()?;
+        let port = url.port_or_known_default().unwrap_or(SSH_PORT);
         let direct = match url.host()? {
             Host::Domain(name) => {
+                // The URL of a scheme that is none of the web's does not say that its host is an address.
+                if let Ok(address) = name.parse() {
+                    return (!self.is_direct(address, port)).then_some(proxy);
+                }
                 let name = name.trim_end_matches('.').to_ascii_lowercase();
                 name == "localhost" || self.direct.iter().any(|entry| names(entry, &name, port))
             }
@@ -61,15 +69,10 @@ impl Environment {
     }
 }
 
-/// A proxy's URL with user and password; without a scheme, `http` is meant.
-fn parse(value: &str) -> Option<Proxy> {
+/// A proxy's URL; without a scheme, `http` is meant.
+fn parse(value: &str) -> Option<Url> {
     let parse = |text: &str| Url::parse(text).ok().filter(|url| url.has_host() && url.host_str() != Some(""));
-    let mut url = if value.contains("://") { parse(value)? } else { parse(&format!("http://{value}"))? };
-    let (user, password) = (decoded_text(url.username()), decoded_text(url.password().unwrap_or_default()));
-    let basic = (!user.is_empty() || !password.is_empty()).then_some((user, password));
-    url.set_username("").ok()?;
-    url.set_password(None).ok()?;
-    Some(Proxy { url, basic })
+    if value.contains("://") { parse(value) } else { parse(&format!("http://{value}")) }
 }
 
 /// Splits `host[:port]`.
@@ -128,8 +131,8 @@ mod tests {
 
     use super::*;
 
-    fn environment(pairs: &[(&str, &str)]) -> Result<Environment, String> {
-        Environment::new(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    fn environment(pairs: &[(&str, &str)]) -> Result<Proxies, String> {
+        Proxies::new(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
@@ -137,11 +140,12 @@ mod tests {
         let pairs =
             [("HTTP_PROXY", ""), ("http_proxy", "a:1"), ("HTTPS_PROXY", "socks5://me:p%40ss@b"), ("https_proxy", "c"), ("ALL_PROXY", "d")];
         let environment = environment(&pairs).unwrap();
-        let proxy = |url: &str| environment.proxy(&Url::parse(url).unwrap()).map(|p| (p.url.to_string(), p.basic.clone()));
-        assert_eq!(proxy("http://x/"), Some(("http://a:1/".into(), None)));
-        assert_eq!(proxy("https://x/"), Some(("socks5://b".into(), Some(("me".into(), "p@ss".into())))));
+        let proxy = |url: &str| environment.proxy(&Url::parse(url).unwrap()).map(ToString::to_string);
+        assert_eq!(proxy("http://x/"), Some("http://a:1/".into()));
+        assert_eq!(proxy("https://x/"), Some("socks5://me:p%40ss@b".into()));
+        assert_eq!(proxy("ssh://git@x/"), Some("http://d/".into()));
         for url in [
-            "ssh://x/",
+            "ssh://localhost/",
             "http://localhost/",
             "https://LOCALHOST./",
             "https://127.8.0.1:8443/",

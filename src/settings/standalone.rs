@@ -57,6 +57,7 @@ impl Standalone {
     pub fn controller(&self) -> Controller {
         let mut controller = self.controller.clone();
         controller.storage.path = self.data.join("artifacts");
+        controller.limits.git_mirror_path.get_or_insert_with(|| self.data.join("mirrors"));
         controller.leader.enable = false;
         controller.reconciling.watch_all_namespaces = true;
         controller.reconciling.watch_label_selector = String::new();

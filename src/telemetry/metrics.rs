@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use prometheus_client::{
+    collector::Collector,
     encoding::{EncodeLabelSet, text},
     metrics::{
         counter::Counter,
@@ -138,6 +139,11 @@ impl Metrics {
         registry.register("leader_election_master_status", "Whether this process holds the lease: 1 if so, 0 if not", this.leader.clone());
         registry.register_collector(Box::new(Process::new()));
         this
+    }
+
+    /// Adds what is counted elsewhere.
+    pub fn collect(&mut self, collector: impl Collector) {
+        self.registry.register_collector(Box::new(collector));
     }
 
     /// Announces the controller of a kind and how many of its objects are reconciled at once, so that its

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -62,6 +63,18 @@ pub struct Proxy {
     pub basic: Option<(String, String)>,
 }
 
+impl Proxy {
+    /// The proxy at `url`, whose user and password it may hold.
+    pub fn at(mut url: Url) -> Self {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        // These fail only for URLs that cannot have any.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        Self { url, basic: (!user.is_empty() || !password.is_empty()).then_some((user, password)) }
+    }
+}
+
 impl Auth {
     /// Whether nothing is known that could be given away.
     pub fn is_anonymous(&self) -> bool {
@@ -114,6 +127,7 @@ impl fmt::Debug for Auth {
             .field("ca", &self.ca.is_some())
             .field("certificate", &self.certificate.is_some())
             .field("ssh", &self.ssh.is_some())
+            .field("identity", &self.identity)
             .finish()
     }
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Auth, Certificate, Error, Proxy};
-use environment::Environment;
-
-mod environment;
+use crate::settings::Proxies;
 
 /// More sets of certificates than this at once, and the least useful pools are dropped together.
 const MOST: usize = 64;
@@ -96,16 +94,16 @@ impl Clients {
 
 /// The proxy on the way to `url`: `proxy`, or else the environment's.
 pub(super) fn proxy_for(url: &Url, proxy: Option<&Proxy>) -> Option<Proxy> {
-    proxy.cloned().or_else(|| Environment::of_process().ok()?.proxy(url).cloned())
+    proxy.cloned().or_else(|| Proxies::of_process().ok()?.proxy(url).cloned().map(Proxy::at))
 }
 
 fn way(proxy: Option<&Proxy>) -> Result<reqwest::Proxy, Unusable> {
     if let Some(proxy) = proxy {
         return reqwest::Proxy::all(full(proxy)?).map_err(|_| Unusable::Proxy("the proxy's URL cannot be used".into()));
     }
-    let environment = Environment::of_process().map_err(Unusable::Proxy)?;
+    let environment = Proxies::of_process().map_err(Unusable::Proxy)?;
     // Redirects can lead from one scheme to the other.
-    Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(proxy).ok())))
+    Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(&Proxy::at(proxy.clone())).ok())))
 }
 
 /// The proxy's URL with its credentials.

@@ -212,11 +212,14 @@ pub enum Error {
     },
     /// A folder that is to be checked out is not in the tree.
     #[error(
-        "failed to sparse checkout directories : sparse checkout dir '{folder}' does not exist in repository: no such file or directory"
+        "failed to sparse checkout directories : sparse checkout dir '{folder}' does not exist in repository: \
+         lstat {}: no such file or directory", place.display()
     )]
     NoFolder {
         /// The folder as it was given.
         folder: String,
+        /// Where it would be in a checkout among temporary files, the same each time.
+        place: std::path::PathBuf,
     },
     /// It took too long.
     #[error("unable to clone '{url}': timed out waiting for {what}")]

@@ -86,7 +86,7 @@ impl Mirrors {
     /// The mirror of `remote` for its credentials.
     pub(super) fn of(&self, remote: &Remote) -> Arc<Mirror> {
         let salt = self.0.place.as_ref().map(|(slot, _)| slot.salt()).unwrap_or_default();
-        let key = remote.auth.name(salt, &wire::bare(remote.url.clone()), remote.proxy.as_ref());
+        let key = remote.auth.name(salt, &remote.url, remote.proxy.as_ref());
         let mirror = Arc::clone(self.known().entry(key).or_insert_with_key(|key| Arc::new(Mirror::new(key.clone(), None))));
         *lock(&mirror.used) = Instant::now();
         mirror

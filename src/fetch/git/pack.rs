@@ -70,6 +70,9 @@ pub(super) fn receive(
     session.wire.expect.set(Expect::Pack);
     let shallow =
         if request.depth == Depth::One && can_be_shallow(&handshake) { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
+    if request.depth == Depth::One && shallow == Shallow::NoChange {
+        tracing::debug!(url, "the server has no shallow fetches; fetching the whole history");
+    }
     let limits = session.wire.limits;
     let known = (!request.haves.is_empty()).then(|| repo.to_thread_local().objects);
     let mut too_many = None;

@@ -8,6 +8,7 @@ use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 use gix::protocol::Handshake;
 use gix::protocol::handshake::Ref;
+use gix::protocol::transport::client::Capabilities;
 use gix::protocol::transport::client::blocking_io::{Transport as AnyTransport, TransportV2Ext as _};
 use gix::protocol::transport::{Protocol, Service};
 use tokio::runtime::Handle;
@@ -103,9 +104,12 @@ impl Session {
     /// Says hello and learns what the server can do.
     pub(super) fn greet(&mut self) -> Result<Handshake, Error> {
         self.wire.expect.set(Expect::Refs);
-        let handshake =
+        let mut handshake =
             gix::protocol::handshake(&mut self.transport, Service::UploadPack, |_| Ok(None), Vec::new(), &mut gix::progress::Discard)
                 .map_err(|err| self.wire.blame(&err))?;
+        if handshake.server_protocol_version != Protocol::V2 {
+            handshake.capabilities = acknowledging(&handshake.capabilities);
+        }
         if let Some(base) = self.base.as_ref().filter(|_| handshake.server_protocol_version == Protocol::V2) {
             self.greeting = Some(Greeting { handshake: handshake.clone(), base: base.borrow().clone(), at: Instant::now() });
         }
@@ -175,6 +179,26 @@ fn check_name(url: &str, name: &BStr) -> Result<(), Error> {
     }
     let message = format!("the server lists a reference with control characters: {name:?}");
     Err(Error::Corrupt { url: url.to_owned(), message })
+}
+
+/// The capabilities of a server of an old version, with the way to negotiate that fetching insists on. All is asked for in one
+/// round, so a server that does not know it never comes to use it.
+fn acknowledging(known: &Capabilities) -> Capabilities {
+    const DETAILED: &str = "multi_ack_detailed";
+    if known.contains(DETAILED) {
+        return known.clone();
+    }
+    let mut line = BString::from("\0");
+    for capability in known.iter() {
+        line.extend_from_slice(capability.name());
+        if let Some(value) = capability.value() {
+            line.push(b'=');
+            line.extend_from_slice(value);
+        }
+        line.push(b' ');
+    }
+    line.extend_from_slice(DETAILED.as_bytes());
+    Capabilities::from_bytes(&line).map_or_else(|_| known.clone(), |(capabilities, _)| capabilities)
 }
 
 fn unpacked(known: &Ref) -> (&BStr, Option<Target>) {

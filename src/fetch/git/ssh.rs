@@ -26,7 +26,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::Wire;
-use super::{Error, Remote};
+use super::{Error, Proxy, Remote, clients};
 use known_hosts::KnownHosts;
 use stream::{Command, Line, Reader, Writer};
 use target::Target;
@@ -43,7 +43,8 @@ const ID: &str = concat!("SSH-2.0-headwater_", env!("CARGO_PKG_VERSION"));
 pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken) -> Result<(Rc<Wire>, Box<dyn Transport>), Error> {
     let ssh = remote.auth.ssh.as_ref();
     let passphrase = ssh.and_then(|ssh| ssh.passphrase.clone());
-    let proxied = remote.proxy.as_ref().and_then(|proxy| proxy.basic.clone()).map(|(_, password)| password);
+    let proxy = clients::proxy_for(&remote.url, remote.proxy.as_ref());
+    let proxied = proxy.as_ref().and_then(|proxy| proxy.basic.clone()).map(|(_, password)| password);
     let secrets = passphrase.into_iter().chain(proxied).filter(|text| !text.is_empty()).collect();
     let wire = Rc::new(Wire::new(remote, handle, token, secrets));
     let unusable = |message: String| Error::InvalidSsh { message };
@@ -54,7 +55,7 @@ pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken
     let preferred = algorithms::preferred(&remote.algorithms, &hosts, &target).map_err(unusable)?;
     let config = Arc::new(Config { client_id: SshId::Standard(Cow::Borrowed(ID)), preferred, ..Config::default() });
 
-    let line = greet(&wire, &target, config, hosts, remote)?;
+    let line = greet(&wire, &target, config, hosts, proxy.as_ref())?;
     let command = log_in(&wire, line, &target, key)?;
     command.start(&target.command)?;
     let command = Rc::new(command);
@@ -66,9 +67,9 @@ pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken
 }
 
 /// Connects and makes sure that the host is the one that was meant.
-fn greet(wire: &Rc<Wire>, target: &Target, config: Arc<Config>, hosts: KnownHosts, remote: &Remote) -> Result<Line, Error> {
+fn greet(wire: &Rc<Wire>, target: &Target, config: Arc<Config>, hosts: KnownHosts, proxy: Option<&Proxy>) -> Result<Line, Error> {
     let address = target.address();
-    let stream = connect::open(wire, target, remote.proxy.as_ref())?;
+    let stream = connect::open(wire, target, proxy)?;
     let (socket, stream) = twice(wire, stream).map_err(|error| wire.unreachable(error.to_string()))?;
     let last_words = LastWords::default();
     let mut line = Line { wire: Rc::clone(wire), socket, session: None, last_words: last_words.clone() };

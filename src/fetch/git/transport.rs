@@ -100,6 +100,13 @@ impl BlockingTransport for Transport {
         if announced {
             lines.as_read().read_to_end(&mut Vec::new())?;
         }
+        // Version 1 is version 0 after a line that says so.
+        let names_version = |line: &[u8]| line.trim_ascii_end() == b"version 1";
+        if let Some(Ok(Ok(line))) = lines.peek_line()
+            && line.as_slice().is_some_and(names_version)
+        {
+            lines.read_line();
+        }
         let Handshake { capabilities, refs, protocol } = Handshake::from_lines_with_version_detection(lines)?;
         self.version = protocol;
         Ok(SetServiceResponse { actual_protocol: protocol, capabilities, refs })

@@ -22,8 +22,11 @@ pub async fn references(object: &GitRepository, client: &kube::Client) -> Result
     let mut found = References::default();
     if let Some(named) = &object.spec.proxy_secret_ref {
         let data = references::secret(client, &namespace, &named.name).await;
-        found.proxy =
-            Some(data.map_err(|e| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure proxy options: {e}")))?);
+        let data = data.map_err(|error| {
+            let why = if error.is_missing() { format!("secret '{namespace}/{}' not found", named.name) } else { error.to_string() };
+            Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure proxy options: {why}"))
+        });
+        found.proxy = Some(data?);
     }
     if let Some(named) = &object.spec.secret_ref {
         let data = references::secret(client, &namespace, &named.name).await;

@@ -13,6 +13,7 @@ impl From<git::Error> for Failure {
     fn from(error: git::Error) -> Self {
         match error {
             git::Error::EmptyRepository { .. } => Failure::fetch("EmptyGitRepository", "git repository is empty"),
+            git::Error::NoFolder { .. } => Failure::fetch(reason::GIT_OPERATION_FAILED, error),
             git::Error::InvalidFilter { .. } => Failure::fetch("InvalidSemverFilter", error).stalled(),
             other => Failure::fetch(reason::GIT_OPERATION_FAILED, format!("{CHECKOUT}: {other}")),
         }
@@ -48,7 +49,7 @@ mod tests {
         let url = || "https://git.example/r".to_owned();
         let text = |text: &str| text.to_owned();
         let full = || std::io::Error::other("No space left on device");
-        let failures: [Failure; 16] = [
+        let failures: [Failure; 17] = [
             git::Error::Unreachable { url: url(), message: text("connection refused") }.into(),
             git::Error::AuthenticationRequired { url: url() }.into(),
             git::Error::AuthorizationFailed { url: url() }.into(),
@@ -57,6 +58,7 @@ mod tests {
             git::Error::RefNotFound { url: url(), name: text("refs/heads/gone") }.into(),
             git::Error::NameNotFound { name: text("refs/pull/7/head") }.into(),
             git::Error::InvalidFilter { filter: text("("), why: text("unclosed group") }.into(),
+            git::Error::NoFolder { folder: text("gone"), place: text("/tmp/x/gone") }.into(),
             git::Error::NoSemverMatch { range: text(">=3") }.into(),
             git::Error::CommitNotFound { id: text("0123") }.into(),
             git::Error::TooLarge { url: url(), what: text("a file"), setting: "git-max-blob-size" }.into(),

@@ -319,7 +319,9 @@ async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes)
         let (name, value) = line.split_once(": ").unwrap();
         answer = if name == "Status" { answer.status(&value[..3]) } else { answer.header(name, value) };
     }
-    let advertised = head.method == Method::GET && output[end + 4..].starts_with(b"001e# service");
+    // Version 2 goes without the line that names the service.
+    let begins = |with: &[u8]| output[end + 4..].starts_with(with);
+    let advertised = head.method == Method::GET && (begins(b"001e# service") || begins(b"000eversion 2"));
     let body = if advertised { known(&output[end + 4..], dialect.knows) } else { output[end + 4..].to_vec() };
     answer.body(Body::from(body)).unwrap()
 }

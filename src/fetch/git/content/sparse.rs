@@ -73,8 +73,10 @@ pub(super) fn check(folders: &[String], entries: &[Entry]) -> Result<(), Error> 
                 name => path.push(name),
             }
         }
-        if !path.is_empty() && !there.contains(path.join("/").as_bytes()) {
-            return Err(Error::NoFolder { folder: folder.clone() });
+        let path = path.join("/");
+        if !path.is_empty() && !there.contains(path.as_bytes()) {
+            let place = std::env::temp_dir().join("gitrepository").join(path);
+            return Err(Error::NoFolder { folder: folder.clone(), place });
         }
     }
     Ok(())
@@ -247,8 +249,9 @@ mod tests {
         assert_eq!(missing("."), None);
         assert_eq!(missing("./dir//a"), None);
         assert_eq!(missing("../dir/a/."), None);
-        let text = "failed to sparse checkout directories : sparse checkout dir './b' does not exist in repository: \
-                    no such file or directory";
-        assert_eq!(missing("./b").as_deref(), Some(text));
+        let place = std::env::temp_dir().join("gitrepository/b").display().to_string();
+        let text = "failed to sparse checkout directories : sparse checkout dir './b' does not exist in repository";
+        let text = format!("{text}: lstat {place}: no such file or directory");
+        assert_eq!(missing("./b").as_deref(), Some(text.as_str()));
     }
 }

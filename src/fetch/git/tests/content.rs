@@ -211,7 +211,7 @@ async fn some_folders_cost_only_their_files() {
                 }
                 let content = Content { sparse: vec!["d07".into(), "./gone/x".into()], ..Content::default() };
                 let error = files(&remote, &content).await.unwrap_err();
-                assert!(matches!(&error, Error::NoFolder { folder } if folder == "./gone/x"), "{error}");
+                assert!(matches!(&error, Error::NoFolder { folder, .. } if folder == "./gone/x"), "{error}");
                 let content = Content { sparse: vec!["./".into()], ..Content::default() };
                 assert!(files(&remote, &content).await.unwrap().contains_key("d19/f.yaml"));
             }

@@ -35,7 +35,7 @@ pub(super) fn proxy(object: &GitRepository, data: Option<&Data>) -> Result<Optio
     if address.len() > MAX_PROXY {
         return Err(refused(format!("proxy URL exceeds maximum length of {MAX_PROXY} characters")));
     }
-    let mut url = Url::parse(address.trim()).map_err(|error| refused(format!("failed to parse proxy address: {error}")))?;
+    let url = Url::parse(address.trim()).map_err(|error| refused(format!("failed to parse proxy address: {error}")))?;
     if !PROXY_SCHEMES.contains(&url.scheme()) {
         let schemes = PROXY_SCHEMES.join(", ");
         return Err(refused(format!("proxy URL must use one of the supported schemes ({schemes}), got '{}'", url.scheme())));
@@ -43,14 +43,11 @@ pub(super) fn proxy(object: &GitRepository, data: Option<&Data>) -> Result<Optio
     if url.host_str().is_none_or(str::is_empty) {
         return Err(refused("the proxy address names no host".into()));
     }
-    let basic = match text("username") {
-        Some(user) => Some((user, text("password").unwrap_or_default())),
-        None if url.username().is_empty() && url.password().is_none() => None,
-        None => Some((decoded(url.username()), decoded(url.password().unwrap_or_default()))),
-    };
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Ok(Some(Proxy { url, basic }))
+    let mut proxy = Proxy::at(url);
+    if let Some(user) = text("username") {
+        proxy.basic = Some((user, text("password").unwrap_or_default()));
+    }
+    Ok(Some(proxy))
 }
 
 /// Credentials: of the Secret, and where it has none, of the URL.
