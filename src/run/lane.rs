@@ -39,7 +39,7 @@ where
     let kind = K::kind(&());
     cx.metrics.controller(&kind, u32::from(settings.concurrent));
     let api: Api<K> = settings.namespace().map_or_else(|| Api::all(cx.client.clone()), |only| Api::namespaced(cx.client.clone(), only));
-    let (changes, changed) = mpsc::unbounded();
+    let (trigger, triggered) = mpsc::unbounded();
     let watched = watcher(api, watcher::Config::default().labels(&settings.watch_label_selector))
         .default_backoff()
         .reflect(writer)
@@ -55,7 +55,10 @@ where
                 if let Ok(object) = touched
                     && artifacts.changed(object)
                 {
-                    dependents(&store, object).into_iter().for_each(|dependent| drop(changes.unbounded_send(dependent)));
+                    for dependent in dependents(&store, object) {
+                        // Without a receiver the lane has ended.
+                        drop(trigger.unbounded_send(dependent));
+                    }
                 }
             }
         })
@@ -64,7 +67,7 @@ where
     // Concurrency is bounded by the lane's own workers, so that it is known how many objects wait.
     let controller = Controller::for_stream(watched, store.clone())
         .with_config(Config::default().concurrency(0))
-        .reconcile_on(changed)
+        .reconcile_on(triggered)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             {

@@ -24,7 +24,7 @@ use super::session::Greeting;
 use super::{Error, Head, Reference, Remote, wire};
 
 /// What a server said of itself is believed for this long.
-const GREETING: Duration = Duration::from_mins(10);
+const GREETING: Duration = Duration::from_hours(1);
 /// More answers about references than this at once are forgotten together.
 const MOST_HEADS: usize = 256;
 /// A mirror without files that nobody asked for in this long is forgotten.

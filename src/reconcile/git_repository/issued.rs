@@ -74,12 +74,12 @@ pub async fn auth(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<Auth,
         cache: &identities.cache,
         object: &cached(&namespace, &object.name_any()),
     };
-    let issued = auth::credentials(&provider, &request).await.map_err(|error| failed(error.to_string()))?;
-    let (basic, bearer) = match issued.secret {
+    let given = auth::credentials(&provider, &request).await.map_err(|error| failed(error.to_string()))?;
+    let (basic, bearer) = match given.secret {
         Secret::Basic { username, password } => (Some((username, password)), None),
         Secret::Bearer(token) => (None, Some(token)),
     };
-    Ok(Auth { basic, bearer, identity: Some(issued.identity), ..plan.auth.clone() })
+    Ok(Auth { basic, bearer, identity: Some(given.identity), ..plan.auth.clone() })
 }
 
 /// How the cache of tokens calls an object.

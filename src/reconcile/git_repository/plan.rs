@@ -58,7 +58,7 @@ pub fn plan(object: &GitRepository, references: &References) -> Result<Plan, Fai
         .map_err(|error| Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{}': {error}", shown(&spec.url))).stalled())?;
     let auth = credentials::auth(object, &url, references.credentials.as_ref())?;
     let issuer = credentials::issuer(object, references.credentials.as_ref())?;
-    if !auth.ssh.is_some() {
+    if auth.ssh.is_none() {
         // What the URL carried is in `auth` now, and must not be printed.
         let _ = url.set_username("");
     }

@@ -36,7 +36,7 @@ pub async fn check(object: &GitRepository, head: &Head, checkout: &Checkout, cx:
 /// Says who signed what the mode asks for.
 fn signed(mode: &str, head: &Head, commit: &[u8], tag: Option<&[u8]>, keys: &Keys) -> Result<String, Failure> {
     let now = SystemTime::now();
-    let mut message = "verified signature of".to_owned();
+    let mut signers = Vec::new();
     if matches!(mode, MODE_TAG | MODE_TAG_AND_HEAD) {
         let Some(named) = &head.tag else {
             let message = "cannot verify tag object's signature if a tag reference is not specified";
@@ -51,16 +51,16 @@ fn signed(mode: &str, head: &Head, commit: &[u8], tag: Option<&[u8]>, keys: &Key
         let key = verify::verify(object, keys, now).map_err(|error| {
             Failure::unverified(reason::INVALID_TAG_SIGNATURE, format!("signature verification of tag '{name}' failed: {error}"))
         })?;
-        message.push_str(&format!("\n\t- tag '{name}' with key '{key}'"));
+        signers.push(format!("\n\t- tag '{name}' with key '{key}'"));
     }
     if matches!(mode, MODE_HEAD | MODE_TAG_AND_HEAD) {
         let id = head.id;
         let key = verify::verify(Object::Commit(commit), keys, now).map_err(|error| {
             Failure::unverified(reason::INVALID_COMMIT_SIGNATURE, format!("signature verification of commit '{id}' failed: {error}"))
         })?;
-        message.push_str(&format!("\n\t- commit '{id}' with key '{key}'"));
+        signers.push(format!("\n\t- commit '{id}' with key '{key}'"));
     }
-    Ok(message)
+    Ok(format!("verified signature of{}", signers.concat()))
 }
 
 /// Whether the artifact that is there was made without what the object asks to be verified.

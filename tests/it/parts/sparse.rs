@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use super::{changed, failed_but_kept, paths, same_revision_other_artifact, world};
 use crate::support::{
     front::Front,
-    git_server::Dialect,
     namespace::{condition, message, revision},
     noise,
 };
@@ -114,7 +113,7 @@ async fn little_goes_over_the_wire_where_the_server_can_filter() {
     let some = front.bytes();
     assert!(some < 16 << 10, "{some}");
 
-    world.git.set_dialect(Dialect { knows: |word| word != "filter", ..Dialect::NEWEST });
+    front.hide_filter();
     world.space.source("does-not", spec(&front.url("does-not.git"), &["small"])).await;
     let object = world.space.ready("does-not").await;
     assert_eq!(paths(&object).await, ["small/a.yaml"]);

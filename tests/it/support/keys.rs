@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -50,7 +50,7 @@ impl Key {
     fn openpgp_of(day: &str, lifetime: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let program = home.path().join("then");
-        let script = format!("#!/bin/sh\nexec gpg --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n");
+        let script = format!("#!/bin/sh\nexec gpg --homedir '{}' --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n", home.path().display());
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         let program = program.display().to_string();
@@ -94,16 +94,54 @@ impl Key {
 
 /// A repository on a git server, to which signed objects can be added.
 pub struct Signed {
+    /// The same repository, for what nobody signs.
     pub plain: Repository,
+    pub url: String,
     path: PathBuf,
 }
 
 impl Signed {
     /// A new empty repository.
-    pub fn init(server: &GitServer, name: &str) -> Self {
-        let unique = format!("{}-{name}", uuid::Uuid::new_v4().simple());
-        let _ = (server, unique);
-        unimplemented!()
+    pub fn init(server: &GitServer) -> Self {
+        let name = format!("{}.git", uuid::Uuid::new_v4().simple());
+        let plain = server.repository(&name);
+        let roots = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+        let path = roots.map(|root| root.path().join(&name)).find(|path| path.is_dir()).unwrap();
+        Self { plain, url: server.url(&name), path }
+    }
+
+    /// Commits these files, and no others, onto `main`.
+    pub fn commit(&self, key: &Key, files: &[(&str, &str)]) -> String {
+        let unsigned = self.plain.commit_to("unsigned", files);
+        let tree = format!("{unsigned}^{{tree}}");
+        let parent = self.git(&[], &["for-each-ref", "--format=%(objectname)", "refs/heads/main"]);
+        let parent: &[&str] = if parent.is_empty() { &[] } else { &["-p", &parent] };
+        let commit = self.git(&key.settings, &[&["commit-tree", "-S", &tree, "-m", "a signed change"], parent].concat());
+        self.plain.set_ref("refs/heads/main", &commit);
+        commit
+    }
+
+    /// Tags the head of `main`, and answers the id of the tag.
+    pub fn tag(&self, key: &Key, name: &str) -> String {
+        self.git(&key.settings, &["tag", "-f", "-s", "-m", name, name, "main"]);
+        self.id(name)
+    }
+
+    /// What a reference leads to, which is the tag where that is annotated.
+    pub fn id(&self, name: &str) -> String {
+        self.git(&[], &["rev-parse", name])
+    }
+
+    fn git(&self, settings: &[String], arguments: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command
+            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+            .args(arguments)
+            .env("GIT_DIR", &self.path)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .envs([("GIT_AUTHOR_NAME", "T"), ("GIT_AUTHOR_EMAIL", "t@example.com")])
+            .envs([("GIT_COMMITTER_NAME", "T"), ("GIT_COMMITTER_EMAIL", "t@example.com")]);
+        run(&mut command, b"")
     }
 }
 

@@ -85,8 +85,7 @@ fn what_a_commit_gives_follows_the_spec() {
         &References::default(),
     )
     .unwrap();
-    let content =
-        Content { submodules: Submodules::Recursive, sparse: vec!["a".into()], lfs: Lfs::Files, symlinks: Symlinks::Keep };
+    let content = Content { submodules: Submodules::Recursive, sparse: vec!["a".into()], lfs: Lfs::Files, symlinks: Symlinks::Keep };
     assert_eq!(plan.content, content);
     assert_eq!(plan.reference, Reference::Semver { range: "1".into(), filter: Some("^v".into()) });
     assert_eq!(planned(json!({}), &References::default()).unwrap().content, Content::default());
