@@ -1,6 +1,6 @@
 //! A kind's lane: watch its objects, and drive as many at once as the settings say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -106,11 +106,27 @@ impl<K: Reconcile> Artifacts<K> {
     }
 }
 
-/// The objects that the artifact of `object` goes into.
+/// The objects that the artifact of `object` goes into. Those that it depends on itself are left to their intervals, or a circle
+/// would never come to rest.
 fn dependents<K: Reconcile + Resource<Scope = NamespaceResourceScope>>(store: &Store<K>, object: &K) -> Vec<ObjectRef<K>> {
     let (namespace, name) = (object.namespace(), object.name_any());
+    let all = store.state();
     let depends = |other: &K| other.namespace() == namespace && other.dependencies().contains(&name.as_str());
-    store.state().iter().filter(|other| depends(other)).map(|other| ObjectRef::from_obj(other.as_ref())).collect()
+    let mut found: Vec<_> = all.iter().filter(|other| depends(other)).collect();
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let mut upstream: HashSet<String> = HashSet::new();
+    let mut open = vec![object];
+    while let Some(next) = open.pop() {
+        for dependency in next.dependencies() {
+            if upstream.insert(dependency.to_owned()) {
+                open.extend(all.iter().map(AsRef::as_ref).filter(|o: &&K| o.namespace() == namespace && o.name_any() == dependency));
+            }
+        }
+    }
+    found.retain(|other| !upstream.contains(&other.name_any()));
+    found.into_iter().map(|other| ObjectRef::from_obj(other.as_ref())).collect()
 }
 
 /// Ends when `stop` comes before the first list of objects: the controller would go on to wait for that, and nothing is under way.

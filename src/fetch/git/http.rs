@@ -12,7 +12,7 @@ use tokio_util::bytes::{Buf, Bytes};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::wire::{Expect, Wire, bare, shown};
+use super::wire::{Wire, bare, shown};
 use super::{Auth, Error, Remote, clients};
 
 /// As many redirects as Git itself follows at most.
@@ -191,7 +191,6 @@ pub(super) struct Body {
     http: Rc<Http>,
     state: State,
     chunk: Bytes,
-    expect: Expect,
     read: u64,
 }
 
@@ -203,16 +202,16 @@ enum State {
 
 impl Body {
     pub(super) fn open(http: Rc<Http>, response: Response) -> Self {
-        Self { http, state: State::Open(Box::new(response)), chunk: Bytes::new(), expect: Expect::Refs, read: 0 }
+        Self { http, state: State::Open(Box::new(response)), chunk: Bytes::new(), read: 0 }
     }
 
     /// Nothing at all.
     pub(super) fn empty(http: Rc<Http>) -> Self {
-        Self { http, state: State::Over, chunk: Bytes::new(), expect: Expect::Refs, read: 0 }
+        Self { http, state: State::Over, chunk: Bytes::new(), read: 0 }
     }
 
-    pub(super) fn unsent(http: Rc<Http>, post: Post, expect: Expect) -> Self {
-        Self { http, state: State::Unsent(Box::new(post)), chunk: Bytes::new(), expect, read: 0 }
+    pub(super) fn unsent(http: Rc<Http>, post: Post) -> Self {
+        Self { http, state: State::Unsent(Box::new(post)), chunk: Bytes::new(), read: 0 }
     }
 
     /// Makes sure that there is something to read, unless all was read.
@@ -235,7 +234,7 @@ impl Body {
                         self.read += chunk.len() as u64;
                         self.chunk = chunk;
                         self.state = State::Open(response);
-                        self.http.wire.check_size(self.expect, self.read)?;
+                        self.http.wire.check_size(self.http.wire.expect.get(), self.read)?;
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead};
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 
 use gix::ObjectId;
@@ -67,7 +68,8 @@ pub(super) fn receive(
     let packs = repo.objects_dir().join("pack");
 
     let mut handshake = session.handshake()?;
-    session.wire.expect.set(Expect::Pack);
+    session.wire.expect.set(Expect::Answer);
+    let wire = Rc::clone(&session.wire);
     let shallow =
         if request.depth == Depth::One && can_be_shallow(&handshake) { Shallow::DepthAtRemote(NonZeroU32::MIN) } else { Shallow::NoChange };
     if request.depth == Depth::One && shallow == Shallow::NoChange {
@@ -79,6 +81,7 @@ pub(super) fn receive(
     let received = gix::protocol::fetch(
         &mut { request },
         |reader, progress, interrupt| {
+            wire.expect.set(Expect::Pack);
             let objects = objects_in(reader).map_err(gix::Error::from_error)?;
             // Each file is an object, and so is each directory; the commit comes on top.
             if u64::from(objects) > limits.entries.saturating_mul(2) {

@@ -119,12 +119,14 @@ impl BlockingTransport for Transport {
         }
         let request = Rc::<RefCell<Vec<u8>>>::default();
         let post = Post { url: self.below("/git-upload-pack"), headers, body: Rc::clone(&request), answer: RESULT };
-        let body = Body::unsent(Rc::clone(&self.http), post, self.http.wire.expect.get());
+        let body = Body::unsent(Rc::clone(&self.http), post);
         // Without a handshake the server is known to speak the version that this begins with.
         let lines = self
             .lines
             .get_or_insert_with(|| StreamingPeekableIter::new(Body::empty(Rc::clone(&self.http)), &[PacketLineRef::Flush], false));
         lines.replace(body);
+        // Within a pack, no packet begins like an error.
+        lines.fail_on_err_lines(true);
         let reader = Box::new(lines.as_read_without_sidebands::<HandleProgress<'_>>());
         Ok(RequestWriter::new_from_bufread(Collector(request), reader, mode, on_read, trace))
     }

@@ -17,6 +17,9 @@ use super::{Error, Limits, Remote};
 /// The most characters of a server's words in an error.
 const MAX_WORDS: usize = 256;
 
+/// The most bytes of an answer before its pack: what the server has in common with us, and where its history ends.
+const MAX_ANSWER: u64 = 4 << 20;
+
 /// One conversation with a remote, seen from a blocking thread.
 pub(super) struct Wire {
     /// The remote's URL as it may be printed.
@@ -36,6 +39,8 @@ pub(super) struct Wire {
 pub(super) enum Expect {
     /// A list of references.
     Refs,
+    /// What comes before a pack.
+    Answer,
     /// A pack.
     Pack,
 }
@@ -77,6 +82,10 @@ impl Wire {
         let (limit, what, setting) = match expect {
             Expect::Refs => (self.limits.refs_size, "the list of references", "git-max-refs-size"),
             Expect::Pack => (self.limits.pack_size, "the pack", "git-max-pack-size"),
+            Expect::Answer if read > MAX_ANSWER => {
+                return Err(self.corrupt(format!("more than {MAX_ANSWER} bytes come before the pack")));
+            }
+            Expect::Answer => return Ok(()),
         };
         if read <= limit {
             return Ok(());

@@ -76,8 +76,10 @@ impl Slot {
 /// The salt of the slot; a new one makes all mirrors strangers, so they go.
 fn salt(path: &Path) -> io::Result<Vec<u8>> {
     let mut salt = Vec::new();
-    if let Ok(file) = File::open(path) {
-        file.take(SALT_LENGTH as u64 + 1).read_to_end(&mut salt)?;
+    if let Ok(file) = File::open(path)
+        && file.take(SALT_LENGTH as u64 + 1).read_to_end(&mut salt).is_err()
+    {
+        salt.clear();
     }
     if salt.len() == SALT_LENGTH {
         return Ok(salt);

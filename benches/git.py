@@ -1,20 +1,27 @@
 #!/usr/bin/env python3
-"""What the first fetch of a large repository costs, beside git, tar and gzip: first-fetch.py REPOSITORY [BINARY]
+"""What the first fetch of a large repository costs, beside git, tar and gzip, and then a new commit: git.py REPOSITORY [BINARY]
 
 REPOSITORY is a bare one, such as make-repository.sh makes. BINARY is target/release/headwater unless given; any controller with the same
 flags will do. KUBECONFIG names a cluster that has config/crd/bases applied and runs no other controller for its GitRepositories.
 Everything happens in the namespace headwater-bench, on loopback, with git's own HTTP backend. Prints medians of RUNS (5).
 Needs git, kubectl and tar.
 """
-import http.server, json, os, pathlib, re, resource, shutil, signal, statistics, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import http.server, json, os, pathlib, random, re, resource, shutil, signal, statistics, subprocess, sys, tempfile, time, urllib.error, urllib.request
 
 NAMESPACE, RUNS, PASSES, HEALTH = "headwater-bench", int(os.environ.get("RUNS", "5")), 20, 29440
+COMMITS, FILES = 3, 20
 OBJECTS = f"/apis/source.toolkit.fluxcd.io/v1/namespaces/{NAMESPACE}/gitrepositories"
 
 
 class Git(http.server.BaseHTTPRequestHandler):
     """One request, handed to git http-backend."""
+    sent = 0
+
     def backend(self):
+        if self.path == "/sent":
+            self.send_response(200)
+            self.end_headers()
+            return self.wfile.write(str(Git.sent).encode())
         path, _, query = self.path.partition("?")
         env = dict(os.environ, GIT_PROJECT_ROOT=os.environ["BENCH_ROOT"], GIT_HTTP_EXPORT_ALL="1", PATH_INFO=path, QUERY_STRING=query,
                    REQUEST_METHOD=self.command, CONTENT_TYPE=self.headers.get("Content-Type", ""), REMOTE_ADDR="127.0.0.1",
@@ -31,7 +38,9 @@ class Git(http.server.BaseHTTPRequestHandler):
                 if name != "Status":
                     self.send_header(name, value)
             self.end_headers()
-            shutil.copyfileobj(backend.stdout, self.wfile, 1 << 18)
+            body = backend.stdout.read()
+            Git.sent += len(body)
+            self.wfile.write(body)
     do_GET = do_POST = backend
     def log_message(self, *_):
         pass
@@ -93,11 +102,13 @@ class Cluster:
 class Controller:
     def __init__(self, binary, work):
         self.log = open(work / "controller.log", "ab")
-        shutil.rmtree(work / "store", ignore_errors=True)
+        for folder in ("store", "tmp"):
+            shutil.rmtree(work / folder, ignore_errors=True)
+        (work / "tmp").mkdir()
         arguments = {"storage-path": work / "store", "storage-addr": "127.0.0.1:29090", "storage-adv-addr": "127.0.0.1:29090",
                      "metrics-addr": "127.0.0.1:29080", "health-addr": f"127.0.0.1:{HEALTH}", "events-addr": "", "watch-all-namespaces": "false"}
         self.process = subprocess.Popen([binary] + [f"--{name}={value}" for name, value in arguments.items()], stdout=self.log, stderr=self.log,
-                                        env=dict(os.environ, RUNTIME_NAMESPACE=NAMESPACE))
+                                        env=dict(os.environ, RUNTIME_NAMESPACE=NAMESPACE, TMPDIR=str(work / "tmp")))
         wait("the controller", lambda: answers(f"http://127.0.0.1:{HEALTH}/readyz"), 30)
         time.sleep(1)
 
@@ -128,7 +139,32 @@ def by_hand(url, work):
     return {"wall": figures[0] + figures[2], "cpu": figures[1] + figures[3], "size": (work / "tree.tar.gz").stat().st_size / 1e6}
 
 
-def first_fetch(cluster, binary, url, work):
+def commit(bare, files, number):
+    """Adds a commit that changes so many files, and returns its id."""
+    who = {f"GIT_{role}_{what}": "bench" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    env = dict(os.environ, GIT_DIR=str(bare), GIT_INDEX_FILE=str(bare / "bench-index"), **who)
+    git = lambda *arguments, given=None: subprocess.run(["git", *arguments], check=True, capture_output=True, text=True, env=env, input=given).stdout.strip()
+    git("read-tree", "main")
+    paths = git("ls-tree", "-r", "--name-only", "main").splitlines()
+    for path in random.Random(number).sample(paths, files):
+        blob = git("hash-object", "-w", "--stdin", given=f"{path} {number} {random.random()}\n" * 20)
+        git("update-index", "--cacheinfo", f"100644,{blob},{path}")
+    new = git("commit-tree", git("write-tree"), "-p", "main", "-m", "change")
+    git("update-ref", "refs/heads/main", new)
+    return new
+
+
+def new_commit(cluster, controller, url, bare, number):
+    """Seconds, CPU seconds and KB on the wire."""
+    sent = lambda: int(urllib.request.urlopen(url.rsplit("/", 1)[0] + "/sent").read())
+    new = commit(bare, FILES, number)
+    used, before, start = controller.cpu(), sent(), time.monotonic()
+    cluster.ask(f"commit {number}")
+    wait("the new artifact", lambda: new in (cluster.artifact() or {}).get("revision", ""))
+    return {"new wall": time.monotonic() - start, "new cpu": controller.cpu() - used, "wire": (sent() - before) / 1e3}
+
+
+def first_fetch(cluster, binary, url, work, bare):
     controller = Controller(binary, work)
     try:
         idle, used, start = controller.memory("VmRSS"), controller.cpu(), time.monotonic()
@@ -141,7 +177,9 @@ def first_fetch(cluster, binary, url, work):
         used = controller.cpu()
         for number in range(PASSES):
             cluster.ask(str(number))
-        return figures | {"unchanged": (controller.cpu() - used) / PASSES * 1000, "after": controller.memory("VmRSS")}
+        figures |= {"unchanged": (controller.cpu() - used) / PASSES * 1000, "after": controller.memory("VmRSS")}
+        commits = [new_commit(cluster, controller, url, bare, number) for number in range(COMMITS)]
+        return figures | {name: statistics.median(row[name] for row in commits) for name in commits[0]}
     finally:
         cluster.call("DELETE", OBJECTS + "/big")
         wait("the end of the object", lambda: cluster.call("GET", OBJECTS + "/big") is None, 30)
@@ -149,9 +187,11 @@ def first_fetch(cluster, binary, url, work):
 
 
 def main(repository, binary):
-    repository = pathlib.Path(repository).resolve()
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True, env=dict(os.environ, BENCH_ROOT=str(repository.parent)))
-    url = f"http://127.0.0.1:{int(server.stdout.readline())}/{repository.name}"
+    root = pathlib.Path(tempfile.mkdtemp())
+    bare = root / "repository.git"
+    subprocess.run(["git", "clone", "-q", "--bare", str(pathlib.Path(repository).resolve()), str(bare)], check=True)
+    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True, env=dict(os.environ, BENCH_ROOT=str(root)))
+    url = f"http://127.0.0.1:{int(server.stdout.readline())}/{bare.name}"
     cluster = Cluster()
     try:
         with tempfile.TemporaryDirectory() as work:
@@ -159,17 +199,21 @@ def main(repository, binary):
             hand, ours = [], []
             for _ in range(RUNS):
                 hand.append(by_hand(url, work))
-                ours.append(first_fetch(cluster, binary, url, work))
+                ours.append(first_fetch(cluster, binary, url, work, bare))
     finally:
         for helper in (cluster.proxy, server):
             helper.terminate()
             helper.wait(10)
+        shutil.rmtree(root)
     middle = lambda rows: {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     hand, ours = middle(hand), middle(ours)
     print(f"medians of {RUNS}         git, tar, gzip   controller   ratio")
     for name, unit, label in (("wall", "s", "first fetch"), ("cpu", "s", "CPU"), ("size", "MB", "archive")):
         print(f"{label:12} {unit:3} {hand[name]:20.2f} {ours[name]:12.2f} {ours[name] / hand[name]:7.2f}")
-    for name, unit, label in (("idle", "MB", "memory before"), ("peak", "MB", "memory at most"), ("after", "MB", "memory after"), ("unchanged", "ms", "CPU of an unchanged pass")):
+    print(f"a new commit of {FILES} files, beside the first fetch")
+    for name, first, label in (("new wall", "wall", "time"), ("new cpu", "cpu", "CPU")):
+        print(f"{label:12} s   {ours[first]:20.2f} {ours[name]:12.2f} {ours[name] / ours[first]:7.2f}")
+    for name, unit, label in (("wire", "KB", "on the wire"), ("idle", "MB", "memory before"), ("peak", "MB", "memory at most"), ("after", "MB", "memory after"), ("unchanged", "ms", "CPU of an unchanged pass")):
         print(f"{label:25} {unit:3} {ours[name]:20.1f}")
 
 
