@@ -221,6 +221,14 @@ pub enum Error {
         /// Where it would be in a checkout among temporary files, the same each time.
         place: std::path::PathBuf,
     },
+    /// The disk that receives objects is full.
+    #[error("unable to store objects of '{url}': no space left on the disk of {}", place.display())]
+    DiskFull {
+        /// The remote.
+        url: String,
+        /// The folder that was written to.
+        place: std::path::PathBuf,
+    },
     /// It took too long.
     #[error("unable to clone '{url}': timed out waiting for {what}")]
     Timeout {

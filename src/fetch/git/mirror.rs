@@ -104,7 +104,17 @@ impl Mirrors {
 
     /// Removes the mirrors that were not used for longest, until all fit the budget.
     pub(super) fn make_room(&self) {
-        let Some((_, budget)) = &self.0.place else { return };
+        if let Some((_, budget)) = &self.0.place {
+            self.shrink(budget.size);
+        }
+    }
+
+    /// Removes all mirrors that nobody fetches into.
+    pub(super) fn clear(&self) {
+        self.shrink(0);
+    }
+
+    fn shrink(&self, most: u64) {
         let mut known = self.known();
         let mut mirrors: Vec<_> = known.values().cloned().collect();
         mirrors.sort_by_key(|mirror| std::cmp::Reverse(*lock(&mirror.used)));
@@ -113,7 +123,7 @@ impl Mirrors {
             // Who fetches right now makes room afterwards.
             let Ok(mut kept) = mirror.kept.try_lock() else { continue };
             total = total.saturating_add(kept.as_ref().map_or(0, |generation| generation.size()));
-            if total > budget.size
+            if total > most
                 && let Some(generation) = kept.take()
             {
                 tracing::debug!(mirror = mirror.key, size = generation.size(), "removing a mirror to make room");

@@ -88,7 +88,16 @@ pub(super) async fn obtain(remote: &Remote, wanted: Wanted, scratch: &Path) -> R
     let scratch = scratch.to_owned();
     let (remote, part) = supervised(remote, move |remote, token, interrupt| {
         let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
-        let part = fetch.run(wanted, &mut kept)?;
+        let part = match fetch.run(wanted, &mut kept) {
+            Err(error @ Error::DiskFull { .. }) => {
+                tracing::warn!(%error, "removing mirrors of Git repositories to make room");
+                // What is read from stays until that is over.
+                kept.take().inspect(|generation| generation.condemn());
+                remote.mirrors.clear();
+                fetch.run(wanted, &mut kept)?
+            }
+            done => done?,
+        };
         drop(kept);
         remote.mirrors.make_room();
         Ok((remote.clone(), part))
@@ -234,6 +243,9 @@ impl Fetch<'_> {
     }
 
     fn scratch(&self, error: &std::io::Error) -> Error {
+        if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+            return Error::DiskFull { url: self.url(), place: self.scratch.to_owned() };
+        }
         Error::Scratch { url: self.url(), message: error.to_string() }
     }
 

@@ -36,6 +36,9 @@ impl Generation {
     pub(super) fn new(folder: &Path) -> io::Result<Self> {
         let born = SystemTime::now();
         let name = born.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        if folder.is_file() {
+            fs::remove_file(folder)?;
+        }
         let folder = folder.join(name.to_string());
         fs::create_dir_all(&folder)?;
         Ok(Self {
