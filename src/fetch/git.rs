@@ -255,7 +255,7 @@ async fn supervised<T: Send + 'static>(
         move || work(&remote, token, &interrupt)
     });
     let late = tokio::select! {
-        done = &mut task => return done.map_err(|_| Error::Cancelled { url })?,
+        done = &mut task => return done.map_err(|error| ended(url, &error))?,
         () = remote.cancel.cancelled() => Error::Cancelled { url },
         () = tokio::time::sleep_until(remote.deadline) => Error::Timeout { url, what: "the deadline of the pass".into() },
     };
@@ -265,6 +265,15 @@ async fn supervised<T: Send + 'static>(
         Ok(Ok(done)) => Ok(done),
         _ => Err(late),
     }
+}
+
+/// Why work that did not come to its own end has none.
+fn ended(url: String, error: &tokio::task::JoinError) -> Error {
+    if error.is_panic() {
+        tracing::error!(url, %error, "reading a Git repository ended unexpectedly; please report this");
+        return Error::Corrupt { url, message: "what the server sent could not be understood".into() };
+    }
+    Error::Cancelled { url }
 }
 
 /// Stops the blocking side when it goes out of scope.

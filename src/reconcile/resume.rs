@@ -40,6 +40,10 @@ pub async fn rest<K: Reconcile>(object: &K, before: &Common, cx: &Ctx) -> Option
         return None;
     }
     let artifact = before.artifact.as_ref()?;
+    // What goes into it may have changed while nobody looked.
+    if !object.dependencies().is_empty() {
+        return None;
+    }
     let settled = object.meta().generation == before.observed_generation
         && requested(object) == before.last_handled.as_deref()
         && condition::find(&before.conditions, READY).is_some_and(condition::Condition::is_true)

@@ -183,8 +183,11 @@ impl Negotiate for Request<'_> {
         &mut self,
         _state: &mut negotiate::one_round::State,
         arguments: &mut Arguments,
-        _previous: Option<&Response>,
+        previous: Option<&Response>,
     ) -> gix::Result<(negotiate::Round, bool)> {
+        if previous.is_some() {
+            return Err(gix::Error::from_error(io::Error::other("the server sent no pack")));
+        }
         for id in self.haves {
             arguments.have(id);
         }

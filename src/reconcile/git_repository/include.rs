@@ -89,17 +89,18 @@ impl Tree {
 
     /// The contents of all `.sourceignore` files, each with its directory (empty for the root).
     pub fn sourceignore(&self) -> Result<Vec<(BString, Vec<u8>)>, Failure> {
-        let mut files = self.checkout.sourceignore()?;
+        let mut files: BTreeMap<BString, Vec<u8>> = self.checkout.sourceignore()?.into_iter().collect();
         for entry in self.entries.iter().filter(|entry| self.source(entry).is_some()) {
             let (directory, name) = entry.path.rsplit_once_str("/").unwrap_or((b"", entry.path.as_slice()));
             if name == b".sourceignore" && matches!(entry.mode, Mode::File | Mode::Executable) {
                 let mut text = Vec::new();
                 self.reader()(entry, &mut text)
                     .map_err(|error| Failure::fetch("SourceIgnoreError", format!("failed to load source ignore patterns: {error}")))?;
-                files.push((directory.into(), text));
+                // In place of the checkout's own, if it has one there.
+                files.insert(directory.into(), text);
             }
         }
-        Ok(files)
+        Ok(files.into_iter().collect())
     }
 
     /// See [`Checkout::discard`].

@@ -108,8 +108,12 @@ impl Work<'_> {
             (object.spec.include.clone(), self.included.clone(), cx.storage.clone(), cx.git_limits);
         let cancel = CancelOnDrop(Arc::default());
         let cancelled = Arc::clone(&cancel.0);
-        let tree = blocking(move || Tree::new(checkout, &includes, &artifacts, &storage, limits, scratch, &cancelled)).await?;
-        Ok((head, tree, message))
+        let tree = blocking(move || Tree::new(checkout, &includes, &artifacts, &storage, limits, scratch, &cancelled)).await;
+        if tree.is_err() {
+            // Their own passes then look whether they are still intact.
+            self.included.iter().for_each(|artifact| cx.intact.forget(artifact));
+        }
+        Ok((head, tree?, message))
     }
 
     async fn archive(&self, head: &Head, tree: Tree) -> Result<Artifact, Unstored> {
