@@ -8,7 +8,10 @@ use crate::support::{
     artifact::listing,
     git::Repository,
     git_server::{Access, GitServer},
+    http_proxy::HttpProxy,
     namespace::message,
+    socks::Guests,
+    tls::Authority,
     world::World,
 };
 
@@ -152,4 +155,26 @@ async fn submodules_that_would_lead_elsewhere_are_refused() {
         assert!(text.contains("submodule 'mid': ") && text.contains(why), "{text}");
         assert!(object["status"]["artifact"].is_null());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_proxy_and_the_trusted_authority_count_for_submodules_too() {
+    let world = world("submodules-way").await;
+    let authority = Authority::new();
+    let (outer, inner) = (GitServer::start_tls(&authority).await, GitServer::start_tls(&authority).await);
+    let id = inner.repository("inner.git").commit(&[("b.yaml", "b: 1\n")]);
+    // The certificates are for this name, on any port.
+    holding(&outer.repository("r.git"), "inner", "https://git.test:8443/inner.git", &id);
+    let proxy = HttpProxy::start(Guests::Anyone, &[("git.test:443", outer.address()), ("git.test:8443", inner.address())]).await;
+    world.space.secret("proxy", &[("address", &proxy.url)]).await;
+    world.space.secret("ca", &[("ca.crt", &authority.pem()), ("username", "user"), ("password", "pass")]).await;
+    let mut spec = spec("https://git.test/r.git");
+    spec["proxySecretRef"] = json!({"name": "proxy"});
+    spec["secretRef"] = json!({"name": "ca"});
+    world.space.source("x", spec).await;
+    let object = world.space.ready("x").await;
+    assert!(paths(&object).await.contains(&"inner/b.yaml".to_owned()));
+    assert!(outer.seen().iter().all(|seen| seen.authorization.is_some()));
+    // Another port is another place.
+    assert!(!inner.seen().is_empty() && inner.seen().iter().all(|seen| seen.authorization.is_none()), "{:?}", inner.seen());
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -16,9 +17,14 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
 
-use super::{git_server::GitServer, header, hex, serve};
+use super::{
+    git_server::GitServer,
+    header, hex, serve,
+    tls::{Authority, TlsListener},
+};
 
 /// What somebody asked of the large files.
 #[derive(Clone, Debug)]
@@ -55,7 +61,29 @@ impl Front {
 
     /// Like [`Self::start`], but whoever asks for a large file is sent to another server.
     pub async fn with_store(git: &GitServer, store: Option<&Self>) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Self::shared(git, store);
+        let (port, tasks) = serve(Router::new().fallback(answer).with_state(Arc::clone(&shared))).await;
+        Self { origin: format!("http://127.0.0.1:{port}"), shared, _tasks: tasks }
+    }
+
+    /// Like [`Self::start`], but over TLS, with a certificate of that authority for `host`.
+    pub async fn start_tls(git: &GitServer, authority: &Authority, host: &str) -> Self {
+        let shared = Self::shared(git, None);
+        let (certificate, key) = authority.issue(host);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key.into()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("https://{}", listener.local_addr().unwrap());
+        let listener = TlsListener::new(listener, TlsAcceptor::from(Arc::new(config)));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { origin, shared, _tasks: tasks }
+    }
+
+    fn shared(git: &GitServer, store: Option<&Self>) -> Arc<Shared> {
+        Arc::new(Shared {
             behind: git.origin.clone(),
             store: store.map(|store| store.origin.clone()),
             http: reqwest::Client::new(),
@@ -63,9 +91,12 @@ impl Front {
             asked: Mutex::default(),
             bytes: AtomicUsize::new(0),
             complete: AtomicBool::new(false),
-        });
-        let (port, tasks) = serve(Router::new().fallback(answer).with_state(Arc::clone(&shared))).await;
-        Self { origin: format!("http://127.0.0.1:{port}"), shared, _tasks: tasks }
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.origin.split_once("://").unwrap().1.parse().unwrap()
     }
 
     /// Where the repository of that name is fetched from.

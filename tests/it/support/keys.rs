@@ -50,7 +50,10 @@ impl Key {
     fn openpgp_of(day: &str, lifetime: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let program = home.path().join("then");
-        let script = format!("#!/bin/sh\nexec gpg --homedir '{}' --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n", home.path().display());
+        let script = format!(
+            "#!/bin/sh\nexec gpg --homedir '{}' --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n",
+            home.path().display()
+        );
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         let program = program.display().to_string();

@@ -26,7 +26,6 @@ pub enum Step {
 /// A request that was answered.
 #[derive(Clone, Debug)]
 pub struct Answered {
-    pub path: String,
     pub step: Step,
     /// Bytes of the answer.
     pub bytes: usize,
@@ -119,6 +118,6 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
         back = back.header("content-type", kind);
     }
     let bytes = answer.bytes().await.unwrap();
-    shared.answered.lock().unwrap().push(Answered { path: head.uri.path().to_owned(), step, bytes: bytes.len() });
+    shared.answered.lock().unwrap().push(Answered { step, bytes: bytes.len() });
     back.body(Body::from(bytes)).unwrap()
 }
