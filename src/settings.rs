@@ -27,8 +27,8 @@ pub use helm::Helm;
 pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
-pub use standalone::Standalone;
 pub use proxies::Proxies;
+pub use standalone::Standalone;
 pub use storage::{Storage, host_name, machine_name};
 
 /// Why settings that parse one by one cannot be used together.

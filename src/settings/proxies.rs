@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn values_that_are_no_urls_are_refused_without_telling_them() {
         for value in ["http://", "http://me:s3cret@:80:80", "://s3cret"] {
-            let why = environment(&[("HTTPS_PROXY", value)]).unwrap_err();
+            let why = environment(&[("HTTPS_PROXY", value)]).err().unwrap();
             assert_eq!(why, "the environment's HTTPS_PROXY is not a proxy's URL", "{value}");
         }
     }

@@ -86,7 +86,7 @@ pub(super) fn receive(
     let received = gix::protocol::fetch(
         &mut { request },
         |reader, progress, interrupt| {
-            wire.expect.set(Expect::Pack);
+            wire.now_expect(Expect::Pack).map_err(gix::Error::from_error)?;
             let objects = objects_in(reader).map_err(gix::Error::from_error)?;
             // Each file is an object, and so is each directory; the commit comes on top.
             if u64::from(objects) > limits.entries.saturating_mul(2) {

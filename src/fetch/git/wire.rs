@@ -27,6 +27,8 @@ pub(super) struct Wire {
     pub(super) limits: Limits,
     /// What the next answer is.
     pub(super) expect: Cell<Expect>,
+    /// How many bytes of it came so far.
+    read: Cell<u64>,
     handle: Handle,
     token: CancellationToken,
     deadline: Instant,
@@ -52,6 +54,7 @@ impl Wire {
             url: shown(&remote.url),
             limits: remote.limits,
             expect: Cell::new(Expect::Refs),
+            read: Cell::new(0),
             handle,
             token,
             deadline: remote.deadline,
@@ -77,8 +80,15 @@ impl Wire {
         })
     }
 
-    /// Refuses more bytes of an answer than its limit allows.
+    /// Says that something else comes from here on in the same answer.
+    pub(super) fn now_expect(&self, expect: Expect) -> io::Result<()> {
+        self.expect.set(expect);
+        self.check_size(expect, self.read.get()).map_err(|error| self.fail(error))
+    }
+
+    /// Refuses more bytes of an answer than its limit allows; `read` came so far.
     pub(super) fn check_size(&self, expect: Expect, read: u64) -> Result<(), Error> {
+        self.read.set(read);
         let (limit, what, setting) = match expect {
             Expect::Refs => (self.limits.refs_size, "the list of references", "git-max-refs-size"),
             Expect::Pack => (self.limits.pack_size, "the pack", "git-max-pack-size"),

@@ -58,7 +58,7 @@ mod tests {
             git::Error::RefNotFound { url: url(), name: text("refs/heads/gone") }.into(),
             git::Error::NameNotFound { name: text("refs/pull/7/head") }.into(),
             git::Error::InvalidFilter { filter: text("("), why: text("unclosed group") }.into(),
-            git::Error::NoFolder { folder: text("gone"), place: text("/tmp/x/gone") }.into(),
+            git::Error::NoFolder { folder: text("gone"), place: "/tmp/x/gone".into() }.into(),
             git::Error::NoSemverMatch { range: text(">=3") }.into(),
             git::Error::CommitNotFound { id: text("0123") }.into(),
             git::Error::TooLarge { url: url(), what: text("a file"), setting: "git-max-blob-size" }.into(),

@@ -90,7 +90,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     shared.asked.lock().unwrap().push(asked.clone());
     let answer = (shared.answers)(&asked);
     if answer.status() == NEVER {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
     answer
 }

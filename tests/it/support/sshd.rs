@@ -214,6 +214,8 @@ impl Sshd {
             "ListenAddress 127.0.0.1".to_owned(),
             format!("AuthorizedKeysFile {}", folder.join("authorized_keys").display()),
             format!("ForceCommand sh {}", folder.join("command").display()),
+            // Or the user's shell does whatever it does for him at each login.
+            format!("SetEnv HOME={}", folder.display()),
         ];
         lines.extend(
             [

@@ -161,7 +161,9 @@ async fn whatever_happens_to_a_mirror_it_is_made_anew() {
             }
         }),
         ("no index", |place| {
-            place.files().iter().filter(|path| path.extension().is_some_and(|e| e == "idx")).for_each(|i| fs::remove_file(i).unwrap())
+            for index in place.files().iter().filter(|path| path.extension().is_some_and(|e| e == "idx")) {
+                fs::remove_file(index).unwrap();
+            }
         }),
         ("nonsense in the boundary", |place| {
             for path in place.files().iter().filter(|path| path.ends_with("shallow")) {
@@ -181,7 +183,7 @@ async fn whatever_happens_to_a_mirror_it_is_made_anew() {
             }
             let wanted = place.commit(1);
             let fetched = checkout(&place.remote(&mirrors)).await;
-            let fetched = fetched.unwrap_or_else(|error| panic!("{name}, restart {restart}: {error}"));
+            let fetched = fetched.map_err(|error| format!("{name}, restart {restart}: {error}")).unwrap();
             assert_eq!(text(&fetched, "a.yaml").unwrap(), wanted, "{name}");
             assert_eq!(text(&fetched, "dir/sub/run.sh").unwrap(), "#!/bin/sh\n", "{name}");
         }

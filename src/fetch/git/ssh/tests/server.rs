@@ -49,7 +49,7 @@ impl Sshd {
         let run_and_tell = format!("echo \"[$GIT_PROTOCOL]\" >> {shown}/spoken; eval \"$SSH_ORIGINAL_COMMAND\"");
         let config = format!(
             "HostKey {shown}/host_ed25519\nHostKey {shown}/host_ecdsa\nHostKey {shown}/host_rsa\nStrictModes no\nUsePAM no\n\
-             AuthorizedKeysFile {shown}/authorized_keys\nPermitRootLogin yes\nForceCommand {run_and_tell}\n{settings}\n"
+             AuthorizedKeysFile {shown}/authorized_keys\nSetEnv HOME={shown}\nPermitRootLogin yes\nForceCommand {run_and_tell}\n{settings}\n"
         );
         std::fs::write(at.join("config"), config).unwrap();
         let (port, open) = listen(move |stream| {
