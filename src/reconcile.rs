@@ -1,5 +1,6 @@
 //! Reconcilers: a shared drive, and a folder per kind for what is different.
 
+pub mod aid;
 pub mod drive;
 pub mod failure;
 pub mod git_repository;

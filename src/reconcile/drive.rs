@@ -16,6 +16,7 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use tracing::{Instrument, debug, error, info, info_span};
 
+use super::aid::{blocking, requested, trace_event};
 use super::failure::{Failure, Fate};
 use super::pass::{Done, Fact, Pass};
 use super::status::{self, Common, Seen};
@@ -303,29 +304,6 @@ fn next<K: Reconcile>(object: &K, cx: &Ctx, outcome: &Result<Done, Failure>) -> 
 /// An interval moved by up to `percent` of itself; `roll` is in 0.0 to 1.0.
 fn jittered(interval: Duration, percent: u8, roll: f64) -> Duration {
     interval.mul_f64(1.0 + (roll * 2.0 - 1.0) * f64::from(percent.min(100)) / 100.0)
-}
-
-/// Logs, and tells those who read the object's events, but no webhook.
-pub fn trace_event<K: Reconcile>(object: &K, cx: &Ctx, reason: &str, message: &str) {
-    info!("{message}");
-    cx.recorder.record(Event::about(object, Severity::Trace, reason, message));
-}
-
-/// Runs something that blocks; a panic in it goes on in the caller.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is stopping: this future is about to be dropped as well.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
-
-/// The reconcile request on the object.
-pub fn requested<K: Reconcile>(object: &K) -> Option<&str> {
-    object.annotations().get(meta::RECONCILE_REQUEST).map(String::as_str)
 }
 
 fn version<K: Reconcile>(object: &K) -> String {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use headwater_api::{Artifact, reason};
 use headwater_storage::{Digest, Location};
 
-use super::drive::{blocking, trace_event};
+use super::aid::{blocking, trace_event};
 use super::failure::chain;
 use super::pass::{Fact, Pass};
 use super::{Ctx, Reconcile};

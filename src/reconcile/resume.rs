@@ -9,7 +9,7 @@ use headwater_api::condition::{self, READY};
 use headwater_storage::Location;
 use kube::ResourceExt;
 
-use super::drive::{blocking, requested};
+use super::aid::{blocking, requested};
 use super::status::Common;
 use super::{Ctx, Reconcile, kept};
 

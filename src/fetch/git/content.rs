@@ -4,7 +4,8 @@ mod large;
 mod lfs;
 mod links;
 pub(super) mod objects;
-pub(super) mod sparse;
+pub(super) mod paths;
+mod sparse;
 mod submodules;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,7 +20,7 @@ use headwater_storage::{Entry, Mode};
 use url::Url;
 
 use self::objects::Objects;
-use self::sparse::Paths;
+use self::paths::Paths;
 use self::submodules::Module;
 use super::obtain::{self, Part, Wanted};
 use super::tree::{self, Contents, Walk};

@@ -59,8 +59,12 @@ fn branch(refs: &mut dyn Refs, name: &str) -> Result<Head, Error> {
 
 fn semver(refs: &mut dyn Refs, text: &str, filter: Option<&str>) -> Result<Head, Error> {
     let range = Range::parse(text)?;
-    let invalid =
-        |error: regex::Error| Error::InvalidFilter { filter: printable(filter.unwrap_or_default()), why: printable(&error.to_string()) };
+    let invalid = |error: regex::Error| {
+        // The last line says what is wrong; those before show where.
+        let text = error.to_string();
+        let why = text.lines().last().map_or("", |line| line.trim_start_matches("error: "));
+        Error::InvalidFilter { filter: printable(filter.unwrap_or_default()), why: printable(why) }
+    };
     let filter = filter.map(regex::Regex::new).transpose().map_err(invalid)?;
     let mut tags = Vec::new();
     refs.each("refs/tags/", &mut |found| {

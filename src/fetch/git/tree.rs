@@ -11,7 +11,7 @@ use gix::validate::path::component;
 use headwater_storage::{Entry, Mode};
 
 use super::content::objects::Objects;
-use super::content::sparse::Paths;
+use super::content::paths::Paths;
 use super::{Error, Limits};
 
 /// Directories within directories beyond this are refused.

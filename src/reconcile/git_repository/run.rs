@@ -15,7 +15,7 @@ use super::include::{self, Tree};
 use super::plan::{self, Plan};
 use super::{issued, signatures};
 use crate::fetch::git::{self, Head, Remote};
-use crate::reconcile::drive::blocking;
+use crate::reconcile::aid::blocking;
 use crate::reconcile::failure::Failure;
 use crate::reconcile::pass::{Done, Fact, Includes, Pass};
 use crate::reconcile::{Ctx, Reconcile, kept};

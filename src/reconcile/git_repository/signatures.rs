@@ -10,7 +10,7 @@ use crate::cluster::references;
 use crate::fetch::git::{Checkout, Head};
 use crate::fetch::verify::{self, Keys, Object};
 use crate::reconcile::Ctx;
-use crate::reconcile::drive::{blocking, trace_event};
+use crate::reconcile::aid::{blocking, trace_event};
 use crate::reconcile::failure::Failure;
 use crate::reconcile::pass::{Fact, Pass};
 

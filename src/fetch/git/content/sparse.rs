@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use bstr::{BStr, BString, ByteSlice as _};
+use bstr::BStr;
 use gix::ObjectId;
 use gix::protocol::transport::Protocol;
 use headwater_storage::{Entry, Mode};
 use tokio_util::sync::CancellationToken;
 
 use super::objects::Objects;
+use super::paths::Paths;
 use crate::fetch::git::mirror::Mirror;
 use crate::fetch::git::obtain::{self, Part, Trust, Wanted};
 use crate::fetch::git::pack::{self, Depth, Request};
@@ -20,43 +21,6 @@ use crate::fetch::git::{Content, Error, Lfs, Remote, Symlinks, supervised, wire}
 
 /// How many files are asked for at once.
 const BATCH: usize = 2_000;
-
-/// Which paths of a tree are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::fetch::git) struct Paths(Vec<BString>);
-
-impl Paths {
-    /// Every path.
-    pub(in crate::fetch::git) fn all() -> Self {
-        Self(Vec::new())
-    }
-
-    /// Those that begin with one of `folders`, letter by letter: `dir` also means `dir2/file` and `directory.yaml`. Flux takes them
-    /// this way, with `./` at the beginning left out, so that `.` alone means names that begin with a dot.
-    pub(super) fn new(folders: &[String]) -> Self {
-        let folders: Vec<_> = folders.iter().map(|folder| folder.strip_prefix("./").unwrap_or(folder)).collect();
-        if folders.contains(&"") { Self::all() } else { Self(folders.into_iter().map(BString::from).collect()) }
-    }
-
-    /// Whether nothing is left out.
-    pub(in crate::fetch::git) fn is_all(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether the file, link or submodule `path` is one of them.
-    pub(in crate::fetch::git) fn hold(&self, path: &BStr) -> bool {
-        self.is_all() || self.0.iter().any(|wanted| path.starts_with(wanted))
-    }
-
-    /// Whether something in the directory `path` can be one of them.
-    pub(in crate::fetch::git) fn lead_into(&self, path: &BStr) -> bool {
-        let leads = |wanted: &BString| match wanted.strip_prefix(path.as_bytes()) {
-            Some(rest) => rest.is_empty() || rest.starts_with(b"/"),
-            None => path.starts_with(wanted),
-        };
-        self.is_all() || self.0.iter().any(leads)
-    }
-}
 
 /// Makes sure that each of `folders` is there.
 ///
