@@ -2,7 +2,7 @@
 //! this machine is read in place instead.
 //!
 //! Invariants: nothing waits beyond [`Remote::deadline`]; when the future of a pass is dropped, its network and disk work stops at
-//! once; credentials go to the scheme, host and port of [`Remote::url`] and nowhere else; no error text holds a credential.
+//! its next wait or object; credentials go to the scheme, host and port of [`Remote::url`] and nowhere else; no error text holds a credential.
 
 mod access;
 mod checkout;
@@ -257,7 +257,7 @@ async fn supervised<T: Send + 'static>(
     let late = tokio::select! {
         done = &mut task => return done.map_err(|error| ended(url, &error))?,
         () = remote.cancel.cancelled() => Error::Cancelled { url },
-        () = tokio::time::sleep_until(remote.deadline) => Error::Timeout { url, what: "the deadline of the pass".into() },
+        () = tokio::time::sleep_until(remote.deadline) => Error::Deadline { url },
     };
     drop(stop);
     // The thread notices at its next wait or object; nothing of it is left when the caller goes on.

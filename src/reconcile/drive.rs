@@ -25,6 +25,8 @@ use crate::cluster::patch;
 use crate::notify::{Event, Severity};
 use crate::telemetry::{self, Outcome};
 
+/// How long a pass may take to end after its deadline; then it is dropped.
+const GRACE: Duration = Duration::from_secs(2);
 /// How often a status is computed anew because somebody else wrote in between.
 const CONFLICT_RETRIES: usize = 8;
 
@@ -128,7 +130,7 @@ fn wants_announcement<K: Reconcile>(object: &K, before: &Common) -> bool {
 /// Runs the kind's pass, within the object's deadline.
 async fn run<K: Reconcile>(object: &K, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {
     let Schedule { timeout, .. } = object.schedule()?;
-    match contained(object.run(cx, pass), timeout).await {
+    match contained(object.run(cx, pass), timeout + GRACE).await {
         Ended::Itself(outcome) => outcome,
         Ended::Late => Err(object.timed_out()),
         Ended::Panicked(told) => {

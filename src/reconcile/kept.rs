@@ -7,7 +7,7 @@ use headwater_api::{Artifact, reason};
 use headwater_storage::{Digest, Location};
 
 use super::aid::{blocking, trace_event};
-use super::failure::chain;
+use super::failure::{Failure, chain};
 use super::pass::{Fact, Pass};
 use super::{Ctx, Reconcile};
 use crate::notify::{Event, Severity};
@@ -47,18 +47,26 @@ pub enum Lost {
     Gone,
     /// It is not as it was; in words.
     Damaged(String),
+    /// It cannot be read now.
+    Unread(headwater_storage::Error),
 }
 
 /// The artifact that the status names, if it is in storage and intact; what else there is of the object and no longer kept is
 /// removed.
-pub async fn artifact<K: Reconcile>(object: &K, named: Option<Artifact>, cx: &Ctx, pass: &mut Pass) -> Option<Artifact> {
-    let named = named?;
+///
+/// # Errors
+/// When the file is there and cannot be read: it stays.
+pub async fn artifact<K: Reconcile>(object: &K, named: Option<Artifact>, cx: &Ctx, pass: &mut Pass) -> Result<Option<Artifact>, Failure> {
+    let Some(named) = named else { return Ok(None) };
     match look(&named, cx).await {
         Ok(()) => {
             collect(object, &named, cx).await;
-            return Some(named);
+            return Ok(Some(named));
         }
         Err(Lost::Gone) => {}
+        Err(Lost::Unread(error)) => {
+            return Err(Failure::storage(reason::READ_OPERATION_FAILED, format!("failed to read artifact: {}", chain(&error))));
+        }
         Err(Lost::Damaged(problem)) => {
             let (storage, at) = (cx.storage.clone(), Location::parse(&named.path));
             blocking(move || at.map(|at| storage.remove(&at)).map(drop)).await.ok();
@@ -68,7 +76,7 @@ pub async fn artifact<K: Reconcile>(object: &K, named: Option<Artifact>, cx: &Ct
         }
     }
     pass.learnt(Fact::ArtifactLost);
-    None
+    Ok(None)
 }
 
 /// Makes sure that an artifact is in storage and intact. It is read once since the start.
@@ -89,7 +97,12 @@ pub async fn look(artifact: &Artifact, cx: &Ctx) -> Result<(), Lost> {
         }
         Err(error) => {
             cx.intact.forget(artifact);
-            Err(Lost::Damaged(chain(&error)))
+            match error {
+                headwater_storage::Error::Read { ref source, .. } if source.kind() != std::io::ErrorKind::NotFound => {
+                    Err(Lost::Unread(error))
+                }
+                error => Err(Lost::Damaged(chain(&error))),
+            }
         }
     }
 }

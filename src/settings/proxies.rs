@@ -36,7 +36,12 @@ impl Proxies {
         };
         let direct = first("NO_PROXY").unwrap_or_default().to_lowercase();
         let direct = direct.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(ToOwned::to_owned).collect();
-        Ok(Self { http: proxy("HTTP_PROXY")?, https: proxy("HTTPS_PROXY")?, all: proxy("ALL_PROXY")?, direct })
+        Ok(Self {
+            http: proxy("HTTP_PROXY")?,
+            https: proxy("HTTPS_PROXY")?,
+            all: first("ALL_PROXY").and_then(|value| parse(value.trim())).filter(is_socks),
+            direct,
+        })
     }
 
     /// The proxy on the way to `url`, perhaps with user and password.
@@ -67,6 +72,11 @@ impl Proxies {
         let address = address.to_canonical();
         address.is_loopback() || self.direct.iter().any(|entry| holds(entry, address, port))
     }
+}
+
+/// Whether it can carry anything but requests for the web. Where `ALL_PROXY` cannot, ssh goes without.
+fn is_socks(proxy: &Url) -> bool {
+    matches!(proxy.scheme(), "socks5" | "socks5h")
 }
 
 /// A proxy's URL; without a scheme, `http` is meant.
@@ -137,13 +147,18 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_variable() {
-        let pairs =
-            [("HTTP_PROXY", ""), ("http_proxy", "a:1"), ("HTTPS_PROXY", "socks5://me:p%40ss@b"), ("https_proxy", "c"), ("ALL_PROXY", "d")];
+        let pairs = [
+            ("HTTP_PROXY", ""),
+            ("http_proxy", "a:1"),
+            ("HTTPS_PROXY", "socks5://me:p%40ss@b"),
+            ("https_proxy", "c"),
+            ("ALL_PROXY", "socks5://d:1"),
+        ];
         let environment = environment(&pairs).unwrap();
         let proxy = |url: &str| environment.proxy(&Url::parse(url).unwrap()).map(ToString::to_string);
         assert_eq!(proxy("http://x/"), Some("http://a:1/".into()));
         assert_eq!(proxy("https://x/"), Some("socks5://me:p%40ss@b".into()));
-        assert_eq!(proxy("ssh://git@x/"), Some("http://d/".into()));
+        assert_eq!(proxy("ssh://git@x/"), Some("socks5://d:1".into()));
         for url in [
             "ssh://localhost/",
             "http://localhost/",

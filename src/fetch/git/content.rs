@@ -41,7 +41,12 @@ pub(super) async fn gather(remote: &Remote, wanted: Wanted, content: &Content, s
     loop {
         let mut gathering = Gathering::new(remote, content, scratch.join(attempt.to_string()));
         let done = gathering.run(wanted).await;
-        if done.is_ok() || attempt == ATTEMPTS || !gathering.is_worth_another() {
+        if let Err(error @ Error::DiskFull { .. }) = &done
+            && attempt == 1
+        {
+            tracing::warn!(%error, "removing mirrors of Git repositories to make room");
+            remote.mirrors.clear();
+        } else if done.is_ok() || attempt == ATTEMPTS || !gathering.is_worth_another() {
             return done;
         }
         attempt += 1;
@@ -249,10 +254,7 @@ impl<'a> Gathering<'a> {
             let missing = || Error::CommitNotFound { id: wanted.id.to_string() };
             let objects = Objects::new(&parts.first().ok_or_else(missing)?.1, &url);
             let commit = objects.commit(&wanted.id)?.1;
-            let tag = wanted.tag.map(|id| {
-                let mut tag = Vec::new();
-                objects.read(&id, Kind::Tag, &mut tag).map(|()| BString::from(tag))
-            });
+            let tag = wanted.tag.map(|id| objects.tag(&id, &wanted.id));
             Ok(Checkout { url, commit, tag: tag.transpose()?, entries, parts, written, large })
         });
         self.noticing(finished.await)

@@ -229,6 +229,12 @@ pub enum Error {
         /// The folder that was written to.
         place: std::path::PathBuf,
     },
+    /// The time of the whole pass is over.
+    #[error("unable to clone '{url}': context deadline exceeded")]
+    Deadline {
+        /// The remote.
+        url: String,
+    },
     /// It took too long.
     #[error("unable to clone '{url}': timed out waiting for {what}")]
     Timeout {

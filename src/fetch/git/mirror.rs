@@ -115,6 +115,8 @@ impl Mirrors {
     }
 
     fn shrink(&self, most: u64) {
+        // Removing files takes a while: nobody waits for that.
+        let mut gone = Vec::new();
         let mut known = self.known();
         let mut mirrors: Vec<_> = known.values().cloned().collect();
         mirrors.sort_by_key(|mirror| std::cmp::Reverse(*lock(&mirror.used)));
@@ -129,6 +131,7 @@ impl Mirrors {
                 tracing::debug!(mirror = mirror.key, size = generation.size(), "removing a mirror to make room");
                 total -= generation.size();
                 generation.condemn();
+                gone.push(generation);
             }
             if kept.is_none() && lock(&mirror.used).elapsed() > FORGOTTEN && Arc::strong_count(&mirror) == 2 {
                 known.remove(&mirror.key);
@@ -198,9 +201,7 @@ async fn within<T>(remote: &Remote, turn: impl Future<Output = T>) -> Result<T, 
     tokio::select! {
         turn = turn => Ok(turn),
         () = remote.cancel.cancelled() => Err(Error::Cancelled { url: url() }),
-        () = tokio::time::sleep_until(remote.deadline) => {
-            Err(Error::Timeout { url: url(), what: "another fetch from the same repository".into() })
-        }
+        () = tokio::time::sleep_until(remote.deadline) => Err(Error::Deadline { url: url() }),
     }
 }
 

@@ -82,12 +82,12 @@ impl Part {
 pub(super) async fn obtain(remote: &Remote, wanted: Wanted, scratch: &Path) -> Result<Part, Error> {
     let mirror = remote.mirrors.of(remote);
     let mut kept = mirror.turn(remote).await?;
-    if kept.as_ref().is_some_and(|generation| generation.is_condemned()) {
-        *kept = None;
-    }
     let scratch = scratch.to_owned();
     let (remote, part) = supervised(remote, move |remote, token, interrupt| {
         let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
+        if kept.as_ref().is_some_and(|generation| generation.is_condemned()) {
+            *kept = None;
+        }
         let part = match fetch.run(wanted, &mut kept) {
             Err(error @ Error::DiskFull { .. }) => {
                 tracing::warn!(%error, "removing mirrors of Git repositories to make room");

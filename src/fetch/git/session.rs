@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) transport: Box<dyn AnyTransport>,
     /// Where the repository is now, once the server was greeted; only where it remembers nothing between two requests.
     base: Option<Rc<RefCell<Url>>>,
+    /// Of the URL that was asked for.
+    origin: url::Origin,
     greeting: Option<Greeting>,
     resumed: bool,
 }
@@ -74,13 +76,20 @@ impl Session {
     pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken, greeting: Option<Greeting>) -> Result<Self, Error> {
         if remote.url.scheme() == ssh::SCHEME {
             let (wire, transport) = ssh::connect(remote, handle, token)?;
-            return Ok(Self { wire, transport, base: None, greeting: None, resumed: false });
+            return Ok(Self { wire, transport, base: None, origin: remote.url.origin(), greeting: None, resumed: false });
         }
         let http = Rc::new(Http::new(remote, handle, token)?);
         let base = greeting.as_ref().map_or_else(|| remote.url.clone(), |greeting| greeting.base.clone());
         let transport = Transport::new(Rc::clone(&http), base);
         let (wire, base) = (Rc::clone(&http.wire), transport.base());
-        Ok(Self { wire, transport: Box::new(transport), base: Some(base), resumed: greeting.is_some(), greeting })
+        Ok(Self {
+            wire,
+            transport: Box::new(transport),
+            base: Some(base),
+            origin: remote.url.origin(),
+            resumed: greeting.is_some(),
+            greeting,
+        })
     }
 
     /// Whether this began with the greeting of another conversation.
@@ -110,7 +119,9 @@ impl Session {
         if handshake.server_protocol_version != Protocol::V2 {
             handshake.capabilities = acknowledging(&handshake.capabilities);
         }
-        if let Some(base) = self.base.as_ref().filter(|_| handshake.server_protocol_version == Protocol::V2) {
+        // One that a redirect led elsewhere is not believed for long: it is asked for again each time.
+        let at_home = |base: &Rc<RefCell<Url>>| base.borrow().origin() == self.origin;
+        if let Some(base) = self.base.as_ref().filter(|base| at_home(base)).filter(|_| handshake.server_protocol_version == Protocol::V2) {
             self.greeting = Some(Greeting { handshake: handshake.clone(), base: base.borrow().clone(), at: Instant::now() });
         }
         let format = handshake.capabilities.capability("object-format").and_then(|c| c.value().map(ToOwned::to_owned));

@@ -188,7 +188,7 @@ async fn a_server_that_hangs_costs_no_more_than_the_deadline() {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(300);
     let error = resolve(&Remote { deadline, ..remote(&server.url("/r")) }, &branch("main")).await.unwrap_err();
-    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(matches!(error, Error::Deadline { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(3));
 }
 
@@ -228,4 +228,29 @@ async fn credentials_stay_at_home_when_a_redirect_leaves() {
     assert!(home.seen().iter().all(|head| head.contains("authorization: Basic bWU6czNjcmV0")));
     assert!(away.seen().len() >= 2 && !away.seen().iter().any(|head| head.contains("authorization")));
     assert!(!format!("{remote:?}").contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_leads_elsewhere_than_the_server_says_is_refused() {
+    let server = Server::git();
+    let second = sample(server.root());
+    let tag = git(&server.root().join("w"), &["rev-parse", "v1.0.0"]);
+    let remote = remote(&server.url("/r.git"));
+    let scratch = tempfile::tempdir().unwrap();
+    let honest = resolve(&remote, &Reference::Tag("v1.0.0".into())).await.unwrap();
+    assert_eq!(honest.tag.as_ref().unwrap().object.unwrap().to_string(), tag);
+    let checkout = fetch(&remote, &honest, &Content::default(), &scratch.path().join("honest")).await.unwrap();
+    assert!(checkout.tag().unwrap().contains_str("tag v1.0.0"));
+
+    let lying = Head { id: gix::ObjectId::from_hex(second.as_bytes()).unwrap(), ..honest };
+    let error = fetch(&remote, &lying, &Content::default(), &scratch.path().join("lying")).await.err().unwrap();
+    assert!(matches!(error, Error::Corrupt { .. } | Error::CommitNotFound { .. }), "{error}");
+
+    let work = remote_of_this_machine(&server.root().join("w"));
+    let error = fetch(&work, &lying, &Content::default(), &scratch.path().join("local")).await.err().unwrap();
+    assert!(error.to_string().contains("does not lead to"), "{error}");
+}
+
+fn remote_of_this_machine(folder: &Path) -> Remote {
+    Remote { local: LocalRepositories::Allowed, ..remote(&format!("file://{}", folder.display())) }
 }

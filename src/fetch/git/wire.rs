@@ -71,7 +71,10 @@ impl Wire {
     /// Waits for `future`, for no longer than the deadline, the idle timeout and the token allow.
     pub(super) fn wait<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Error> {
         let until = self.deadline.min(Instant::now() + self.limits.idle_timeout);
-        let late = || Error::Timeout { url: self.url.clone(), what: what.to_owned() };
+        let late = || {
+            let url = self.url.clone();
+            if until == self.deadline { Error::Deadline { url } } else { Error::Timeout { url, what: what.to_owned() } }
+        };
         self.handle.block_on(async {
             tokio::select! {
                 () = self.token.cancelled() => Err(Error::Cancelled { url: self.url.clone() }),

@@ -64,6 +64,8 @@ impl Tree {
     ) -> Result<Self, Failure> {
         let mut tree = Self { entries: checkout.entries()?, checkout, included: Vec::new(), scratch };
         let limits = Limits { bytes: limits.tree_size, entries: limits.entries, file: limits.blob_size };
+        let size = |entries: &[Entry]| entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
+        let mut room = limits.bytes.saturating_sub(size(&tree.entries));
         for (include, artifact) in includes.iter().zip(artifacts) {
             let failed = |why: String| {
                 let (name, from, to) = (&include.repository.name, include.from_path(), include.to_path());
@@ -74,6 +76,11 @@ impl Tree {
             let from = BStr::new(include.from_path());
             let unpacked =
                 storage.unpack(&at, Some(&digest), from, tree.scratch.path(), limits, cancel).map_err(|error| failed(chain(&error)))?;
+            let taken = size(unpacked.entries());
+            if taken > room {
+                return Err(failed("the tree exceeds --git-max-tree-size".into()));
+            }
+            room -= taken;
             tree.add(unpacked, inside(include.to_path()).as_ref()).map_err(failed)?;
             if tree.entries.len() as u64 > limits.entries {
                 return Err(failed("more files than --git-max-entries".into()));

@@ -69,10 +69,11 @@ pub fn plan(object: &GitRepository, references: &References) -> Result<Plan, Fai
 /// A URL as it may be printed: without userinfo, query and fragment, whether or not it is a valid one.
 pub fn shown(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
-        _ => url.to_owned(),
-    }
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // The path may hold one as well; without a path, a password with a slash may look like one.
+    let end = if Url::parse(url).is_ok() { rest.find('/').unwrap_or(rest.len()) } else { rest.len() };
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
 }
 
 /// The most precise field counts.

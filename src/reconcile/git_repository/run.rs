@@ -22,8 +22,8 @@ use crate::reconcile::{Ctx, Reconcile, kept};
 
 /// Carries out a plan.
 pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {
-    let kept = kept::artifact(object, object.status().artifact, cx, pass).await;
     let deadline = Instant::now() + object.schedule()?.timeout;
+    let kept = kept::artifact(object, object.status().artifact, cx, pass).await?;
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     let auth = issued::auth(object, plan, cx).await?;

@@ -1,12 +1,15 @@
 //! Reading objects of a part, and noticing when they are not what they were.
 
 use bstr::BString;
-use gix::objs::{CommitRef, Kind};
+use gix::objs::{CommitRef, Kind, TagRef};
 use gix::prelude::{Find as _, HeaderExt as _};
 use gix::{ObjectId, oid};
 
 use crate::fetch::git::Error;
 use crate::fetch::git::obtain::{Part, Trust};
+
+/// The most tags that lead from one to the next.
+const MAX_TAGS: usize = 10;
 
 /// The objects of one part, for one thread.
 pub(in crate::fetch::git) struct Objects {
@@ -63,6 +66,30 @@ impl Objects {
         self.check(id, Kind::Commit, &raw)?;
         let tree = CommitRef::from_bytes(&raw, gix::hash::Kind::Sha1).map_err(|_| missing())?.tree();
         Ok((tree, raw.into()))
+    }
+
+    /// A tag as it was signed, after making sure that it leads to `commit`: what the server says of that is not signed.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when it does not, or is not what it was.
+    pub(in crate::fetch::git) fn tag(&self, id: &oid, commit: &oid) -> Result<BString, Error> {
+        let mut raw = Vec::new();
+        self.read(id, Kind::Tag, &mut raw)?;
+        let (mut next, mut current) = (raw.clone(), id.to_owned());
+        for _ in 0..MAX_TAGS {
+            let tag = TagRef::from_bytes(&next, gix::hash::Kind::Sha1).map_err(|_| self.damaged(&current, "is no tag"))?;
+            let (target, kind) = (tag.target(), tag.target_kind);
+            if target == commit {
+                return Ok(raw.into());
+            }
+            if kind != Kind::Tag {
+                break;
+            }
+            current = target;
+            next.clear();
+            self.read(&current, Kind::Tag, &mut next)?;
+        }
+        Err(self.damaged(id, &format!("is a tag that does not lead to {commit}, as the server says")))
     }
 
     fn check(&self, id: &oid, kind: Kind, object: &[u8]) -> Result<(), Error> {

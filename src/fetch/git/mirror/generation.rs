@@ -28,6 +28,8 @@ pub(crate) struct Generation {
     size: AtomicU64,
     first: AtomicU64,
     born: SystemTime,
+    /// Whether a commit was added.
+    filled: AtomicBool,
     condemned: AtomicBool,
 }
 
@@ -47,7 +49,8 @@ impl Generation {
             size: AtomicU64::new(0),
             first: AtomicU64::new(0),
             born,
-            condemned: AtomicBool::new(true),
+            filled: AtomicBool::new(false),
+            condemned: AtomicBool::new(false),
         })
     }
 
@@ -84,6 +87,7 @@ impl Generation {
             size: AtomicU64::new(size),
             first: AtomicU64::new(size),
             born,
+            filled: AtomicBool::new(true),
             condemned: AtomicBool::new(false),
         })
     }
@@ -119,7 +123,7 @@ impl Generation {
             }
         }
         self.size.store(size, Ordering::Relaxed);
-        if self.condemned.swap(false, Ordering::Relaxed) {
+        if !self.filled.swap(true, Ordering::Relaxed) {
             self.first.store(size, Ordering::Relaxed);
         }
         Ok(())
@@ -145,14 +149,18 @@ impl Generation {
         let old = self.born.elapsed().is_ok_and(|elapsed| elapsed > age);
         let size = self.size();
         let grown = size > SMALL && size > self.first.load(Ordering::Relaxed).saturating_mul(MOST_GROWTH);
-        let packs = || fs::read_dir(self.folder.join("objects/pack")).map_or(0, |files| files.count() / 2);
+        let packs = || {
+            let indices =
+                |file: &io::Result<fs::DirEntry>| file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|e| e == "idx"));
+            fs::read_dir(self.folder.join("objects/pack")).map_or(0, |files| files.filter(indices).count())
+        };
         old || grown || packs() > MOST_PACKS
     }
 }
 
 impl Drop for Generation {
     fn drop(&mut self) {
-        if self.is_condemned()
+        if (self.is_condemned() || !self.filled.load(Ordering::Relaxed))
             && let Err(error) = fs::remove_dir_all(&self.folder)
         {
             tracing::warn!(%error, "cannot remove a mirror of a Git repository");

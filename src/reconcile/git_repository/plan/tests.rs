@@ -118,6 +118,9 @@ fn durations_that_cannot_be_read_stall_their_object_alone() {
 #[test]
 fn urls_are_shown_without_credentials_and_query() {
     assert_eq!(shown("https://user:p@ss@host/x?token=1#f"), "https://host/x");
+    assert_eq!(shown("https://user:pass@host/team/app@v2"), "https://host/team/app@v2");
+    assert_eq!(shown("https://host/app@v2"), "https://host/app@v2");
+    assert_eq!(shown("https://u:s3/cret@host/x"), "https://host/x");
     assert_eq!(shown("not a url"), "not a url");
 }
 
