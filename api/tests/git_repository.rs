@@ -38,14 +38,16 @@ fn full() -> Value {
             "serviceAccountName": "warden",
             "interval": "1h30m",
             "timeout": "90s",
-            "ref": { "branch": "main", "tag": "v1", "semver": ">=1", "name": "refs/heads/main", "commit": "0a1b" },
+            "ref": { "branch": "main", "tag": "v1", "semver": ">=1", "semverFilter": "^v", "name": "refs/heads/main", "commit": "0a1b" },
             "verify": { "mode": "TagAndHEAD", "secretRef": { "name": "ring" } },
             "proxySecretRef": { "name": "sluice" },
             "ignore": "",
             "suspend": true,
             "recurseSubmodules": true,
             "include": include,
-            "sparseCheckout": ["./reeds", "moss"]
+            "sparseCheckout": ["./reeds", "moss"],
+            "lfs": true,
+            "symlinks": "Keep"
         },
         "status": {
             "observedGeneration": 3,
