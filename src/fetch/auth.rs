@@ -231,15 +231,7 @@ fn digest(parts: &[&str]) -> String {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hash.chain_update(length.to_le_bytes()).chain_update(part)
     });
-    hex(&hash.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        use fmt::Write;
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    super::hex(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How to be let in: credentials, trust, and the way there. Printed without secrets.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
@@ -63,10 +63,14 @@ pub struct Proxy {
     pub basic: Option<(String, String)>,
 }
 
+/// Undoes percent-encoding.
+pub(super) fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
 impl Proxy {
     /// The proxy at `url`, whose user and password it may hold.
     pub fn at(mut url: Url) -> Self {
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
         // These fail only for URLs that cannot have any.
         let _ = url.set_username("");
@@ -112,10 +116,7 @@ impl Auth {
             proxy.and_then(|proxy| proxy.basic.as_ref()).map(|(user, password)| (user.as_bytes(), password.as_bytes())).unzip();
         add(user);
         add(password);
-        digest.finalize().iter().fold(String::with_capacity(64), |mut name, byte| {
-            let _ = write!(name, "{byte:02x}");
-            name
-        })
+        crate::fetch::hex(&digest.finalize())
     }
 }
 

@@ -1,7 +1,6 @@
 //! A fetched commit, read straight from the object database.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
@@ -109,7 +108,7 @@ impl Contents for Checkout {
                 return Ok(());
             }
             if entry.id.len() == SHA256 {
-                let mut file = std::fs::File::open(self.large.join(hex(&entry.id)))?;
+                let mut file = std::fs::File::open(self.large.join(crate::fetch::hex(&entry.id)))?;
                 return io::Read::read_to_end(&mut file, out).map(drop);
             }
             let id = ObjectId::try_from(entry.id.as_slice()).map_err(io::Error::other)?;
@@ -120,13 +119,4 @@ impl Contents for Checkout {
             objects.read(&id, Kind::Blob, out).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
         })
     }
-}
-
-/// The hexadecimal digits of `bytes`.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }

@@ -12,11 +12,12 @@ use tokio_util::bytes::{Buf, Bytes};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::access::decoded;
 use super::wire::{Wire, bare, shown};
 use super::{Auth, Error, Remote, clients};
 
 /// As many redirects as Git itself follows at most.
-const MAX_REDIRECTS: usize = 10;
+pub(super) const MAX_REDIRECTS: usize = 10;
 /// What the client says when a proxy answers 407 to a CONNECT.
 const TUNNEL_REFUSED: &str = "proxy authorization required";
 
@@ -44,17 +45,10 @@ impl Http {
         let away = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
         let (client, away) = (client(&remote.auth)?, client(&away)?);
         let proxy = clients::proxy_for(&remote.url, remote.proxy.as_ref());
-        let (header, mut secrets) = credentials(&remote.url, &remote.auth);
+        let (authorization, mut secrets) = authorization(remote)?;
         if let Some((user, password)) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
             secrets.extend(self::secrets([encoded(user, password), password.clone()]));
         }
-        let authorization = match header.map(|h| HeaderValue::from_str(&h)).transpose() {
-            Ok(value) => value.map(|mut value| {
-                value.set_sensitive(true);
-                value
-            }),
-            Err(_) => return Err(Error::InvalidCredentials { url }),
-        };
         let wire = Rc::new(Wire::new(remote, handle, token, secrets));
         let proxy = proxy.map(|proxy| proxy.url.to_string());
         Ok(Self { wire, client, away, proxy, authorization, home: Cell::new(true), origin: remote.url.origin() })
@@ -120,10 +114,10 @@ impl Http {
         let to = location
             .and_then(|location| from.join(location).ok())
             .ok_or_else(|| self.wire.unreachable("a redirect without a usable location".into()))?;
-        match (from.scheme(), to.scheme()) {
-            ("http", "http" | "https") | ("https", "https") => Ok(to),
-            (_, scheme) => Err(self.wire.unreachable(format!("refusing a redirect from {} to {scheme}", from.scheme()))),
+        if is_upward(from, &to) {
+            return Ok(to);
         }
+        Err(self.wire.unreachable(format!("refusing a redirect from {} to {}", from.scheme(), to.scheme())))
     }
 }
 
@@ -132,23 +126,36 @@ pub(super) fn headers<const N: usize>(pairs: [(HeaderName, &'static str); N]) ->
     pairs.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
 }
 
-/// The value of the `Authorization` header, and all texts that give it away.
-fn credentials(url: &Url, auth: &Auth) -> (Option<String>, Vec<String>) {
-    if let Some(token) = &auth.bearer {
-        return (Some(format!("Bearer {token}")), secrets([token.clone()]));
-    }
-    let (mut user, mut password) = auth.basic.clone().unwrap_or_default();
-    if user.is_empty() {
-        user = decoded_text(url.username());
-    }
-    if password.is_empty() {
-        password = decoded_text(url.password().unwrap_or_default());
-    }
-    if user.is_empty() && password.is_empty() {
-        return (None, Vec::new());
-    }
-    let encoded = encoded(&user, &password);
-    (Some(format!("Basic {encoded}")), secrets([encoded, password]))
+/// The `Authorization` of `remote`, and all texts that give it away.
+///
+/// # Errors
+/// [`Error::InvalidCredentials`].
+pub(super) fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Vec<String>), Error> {
+    let (url, auth) = (&remote.url, &remote.auth);
+    let (value, secrets) = if let Some(token) = &auth.bearer {
+        (format!("Bearer {token}"), secrets([token.clone()]))
+    } else {
+        let (mut user, mut password) = auth.basic.clone().unwrap_or_default();
+        if user.is_empty() {
+            user = decoded(url.username());
+        }
+        if password.is_empty() {
+            password = decoded(url.password().unwrap_or_default());
+        }
+        if user.is_empty() && password.is_empty() {
+            return Ok((None, Vec::new()));
+        }
+        let encoded = encoded(&user, &password);
+        (format!("Basic {encoded}"), secrets([encoded, password]))
+    };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| Error::InvalidCredentials { url: shown(url) })?;
+    value.set_sensitive(true);
+    Ok((Some(value), secrets))
+}
+
+/// Whether one who was sent from `from` may go to `to`: never from encrypted to plain, nor to anything but HTTP.
+pub(super) fn is_upward(from: &Url, to: &Url) -> bool {
+    matches!((from.scheme(), to.scheme()), ("http", "http" | "https") | ("https", "https"))
 }
 
 fn encoded(user: &str, password: &str) -> String {
@@ -157,23 +164,6 @@ fn encoded(user: &str, password: &str) -> String {
 
 fn secrets<const N: usize>(texts: [String; N]) -> Vec<String> {
     texts.into_iter().filter(|text| !text.is_empty()).collect()
-}
-
-pub(super) fn decoded_text(text: &str) -> String {
-    String::from_utf8_lossy(&decoded(text)).into_owned()
-}
-
-/// Undoes percent-encoding.
-pub(super) fn decoded(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = (first == b'%').then(|| after.get(..2)).flatten();
-        let byte = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        out.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &after[2..] } else { after };
-    }
-    out
 }
 
 /// A POST that is sent when its answer is first read.

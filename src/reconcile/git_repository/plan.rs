@@ -5,7 +5,7 @@ mod credentials;
 use headwater_api::Artifact;
 use headwater_api::git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
 use headwater_api::reason;
-use sha2::{Digest, Sha256};
+use headwater_storage::Algorithm;
 use url::Url;
 
 use super::resolve::References;
@@ -121,15 +121,7 @@ pub fn checksum(spec: &GitRepositorySpec, included: &[Artifact]) -> String {
     if spec.keeps_symlinks() {
         shaping["symlinks"] = "Keep".into();
     }
-    format!("sha256:{}", hex(&Sha256::digest(shaping.to_string())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        use std::fmt::Write;
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    Algorithm::Sha256.digest(shaping.to_string().as_bytes()).to_string()
 }
 
 #[cfg(test)]

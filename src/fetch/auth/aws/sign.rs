@@ -7,7 +7,7 @@ use aws_lc_rs::hmac::{HMAC_SHA256, Key, Tag, sign};
 use chrono::{DateTime, Utc};
 use url::Url;
 
-use crate::fetch::auth::hex;
+use crate::fetch::hex;
 
 /// The password at `now`.
 pub(super) fn password(secret: &str, region: &str, url: &Url, now: DateTime<Utc>) -> String {

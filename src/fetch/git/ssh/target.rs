@@ -1,8 +1,9 @@
 //! What an ssh URL names: a user at a host, and a repository there.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::fetch::git::http::{decoded, decoded_text};
+use crate::fetch::git::access::decoded;
 
 const DEFAULT_PORT: u16 = 22;
 const DEFAULT_USER: &str = "git";
@@ -22,12 +23,10 @@ impl Target {
     /// Reads `url`; `user` logs in where it names none. Refuses what a shell or an ssh server could take for something else.
     pub(super) fn of(url: &Url, user: &str) -> Result<Self, String> {
         let host = url.host_str().unwrap_or_default();
-        let host = decoded_text(host.trim_start_matches('[').trim_end_matches(']')).to_ascii_lowercase();
-        let user = [decoded_text(url.username()), user.to_owned()]
-            .into_iter()
-            .find(|user| !user.is_empty())
-            .unwrap_or_else(|| DEFAULT_USER.to_owned());
-        let mut path = decoded(url.path());
+        let host = decoded(host.trim_start_matches('[').trim_end_matches(']')).to_ascii_lowercase();
+        let user =
+            [decoded(url.username()), user.to_owned()].into_iter().find(|user| !user.is_empty()).unwrap_or_else(|| DEFAULT_USER.to_owned());
+        let mut path: Vec<u8> = percent_decode_str(url.path()).collect();
         // As Git does it: `/~user/…` is relative to a home directory.
         if path.starts_with(b"/~") {
             path.remove(0);

@@ -12,9 +12,10 @@ use url::Url;
 use super::endpoint::Endpoint;
 use super::message::{Answer, Named, Object, Problem, Question, Refusal, theirs};
 use super::object::Incoming;
-use super::web::{Access, Request, Web, is_upward};
+use super::web::{Access, Request, Web};
 use super::{Place, Wanted};
 use crate::fetch::git::Error;
+use crate::fetch::git::http::is_upward;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// The most objects that are asked for at once.

@@ -8,6 +8,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use super::Pointer;
+use crate::fetch::hex;
 
 /// A file that is written, and not there before it was found to be what its pointer says.
 pub(super) struct Incoming<'a> {
@@ -55,15 +56,9 @@ impl<'a> Incoming<'a> {
             return Err(Flaw::TooShort(self.written, self.pointer.size));
         }
         let digest = self.digest.finalize();
-        if !hex(&digest).eq(self.pointer.oid.bytes()) {
+        if hex(&digest) != self.pointer.oid {
             return Err(Flaw::Digest);
         }
         Ok(std::fs::rename(&self.unchecked, &self.checked)?)
     }
-}
-
-/// The lower-case hexadecimal digits of `bytes`.
-pub(super) fn hex(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 0xf)];
-    bytes.iter().flat_map(move |byte| [digit(byte >> 4), digit(*byte)])
 }

@@ -2,17 +2,13 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use bstr::ByteSlice as _;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
 use url::{Origin, Url};
 
 use super::{MAX_WORDS, Place};
-use crate::fetch::git::{Auth, Error, Remote, wire};
-
-/// As many redirects as Git itself follows at most.
-const MAX_REDIRECTS: usize = 10;
+use crate::fetch::git::http::{self, MAX_REDIRECTS, is_upward};
+use crate::fetch::git::{Auth, Error, wire};
 
 /// One request, which may become several by redirects.
 pub(super) struct Request {
@@ -52,7 +48,7 @@ impl<'a> Web<'a> {
         let remote = place.remote;
         let stranger = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
         let client = |auth| remote.clients.get(auth, remote.proxy.as_ref()).map_err(|unusable| unusable.at(&place.url));
-        let (authorization, secrets) = authorization(remote).map_err(|()| Error::InvalidCredentials { url: place.url.clone() })?;
+        let (authorization, secrets) = http::authorization(remote)?;
         let (at_home, elsewhere) = (client(&remote.auth)?, client(&stranger)?);
         Ok(Self { place, home: remote.url.origin(), at_home, elsewhere, authorization, secrets })
     }
@@ -133,35 +129,6 @@ impl<'a> Web<'a> {
         let words: Vec<_> = text.split_whitespace().map(|word| if gives_away(word) { "***" } else { word }).collect();
         words.join(" ").chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
-}
-
-/// Whether one who was sent from `from` may go to `to`: never from encrypted to plain, nor to anything but HTTP.
-pub(super) fn is_upward(from: &Url, to: &Url) -> bool {
-    matches!((from.scheme(), to.scheme()), ("http", "http" | "https") | ("https", "https"))
-}
-
-/// The `Authorization` of the remote, and all texts that give it away.
-fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Vec<String>), ()> {
-    let (value, secrets) = if let Some(token) = &remote.auth.bearer {
-        (format!("Bearer {token}"), vec![token.clone()])
-    } else {
-        let (mut user, mut password) = remote.auth.basic.clone().unwrap_or_default();
-        let url = gix::url::parse(remote.url.as_str().as_bytes().as_bstr()).map_err(drop)?;
-        if user.is_empty() {
-            user = url.user().map(str::to_owned).unwrap_or_default();
-        }
-        if password.is_empty() {
-            password = url.password().map(str::to_owned).unwrap_or_default();
-        }
-        if user.is_empty() && password.is_empty() {
-            return Ok((None, Vec::new()));
-        }
-        let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-        (format!("Basic {encoded}"), vec![encoded, password])
-    };
-    let mut value = HeaderValue::from_str(&value).map_err(drop)?;
-    value.set_sensitive(true);
-    Ok((Some(value), secrets))
 }
 
 #[cfg(test)]
