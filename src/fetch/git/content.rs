@@ -37,13 +37,15 @@ const GIT: &str = ".git";
 
 /// Gets a commit and what belongs to it.
 pub(super) async fn gather(remote: &Remote, wanted: Wanted, content: &Content, scratch: &Path) -> Result<Checkout, Error> {
-    let mut attempt = 1;
+    let (mut attempt, mut cleared) = (1, false);
     loop {
         let mut gathering = Gathering::new(remote, content, scratch.join(attempt.to_string()));
         let done = gathering.run(wanted).await;
-        if let Err(error @ Error::DiskFull { .. }) = &done
-            && attempt == 1
+        if let Err(error) = &done
+            && error.is_disk_full()
+            && !cleared
         {
+            cleared = true;
             tracing::warn!(%error, "removing mirrors of Git repositories to make room");
             remote.mirrors.clear();
         } else if done.is_ok() || attempt == ATTEMPTS || !gathering.is_worth_another() {

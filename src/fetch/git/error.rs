@@ -1,5 +1,8 @@
 //! What can go wrong with a Git remote, by meaning.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 /// Why a reference could not be resolved or fetched.
 ///
 /// `url` is the remote's without user, password and query. Text that a server sent is shortened, escaped and freed of credentials.
@@ -219,7 +222,7 @@ pub enum Error {
         /// The folder as it was given.
         folder: String,
         /// Where it would be in a checkout among temporary files, the same each time.
-        place: std::path::PathBuf,
+        place: PathBuf,
     },
     /// The disk that receives objects is full.
     #[error("unable to store objects of '{url}': no space left on the disk of {}", place.display())]
@@ -227,7 +230,7 @@ pub enum Error {
         /// The remote.
         url: String,
         /// The folder that was written to.
-        place: std::path::PathBuf,
+        place: PathBuf,
     },
     /// The time of the whole pass is over.
     #[error("unable to clone '{url}': context deadline exceeded")]
@@ -249,4 +252,30 @@ pub enum Error {
         /// The remote.
         url: String,
     },
+}
+
+impl Error {
+    /// What it means that `place` could not be written or read.
+    pub(super) fn disk(url: &str, place: &Path, error: &(dyn std::error::Error + 'static)) -> Self {
+        let url = url.to_owned();
+        if is_full(error) { Self::DiskFull { url, place: place.to_owned() } } else { Self::Scratch { url, message: error.to_string() } }
+    }
+
+    /// Whether a disk was full, be it for a submodule.
+    pub(super) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Submodule { cause, .. } => cause.is_disk_full(),
+            _ => false,
+        }
+    }
+}
+
+/// Whether there was no more room.
+pub(super) fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let full = |error: &(dyn std::error::Error + 'static)| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    };
+    std::iter::successors(Some(error), |error| error.source()).any(full)
 }

@@ -43,7 +43,7 @@ impl Wanted {
     }
 
     /// What the server is asked for: old servers give away only what has a name.
-    fn object(&self) -> ObjectId {
+    pub(super) fn object(&self) -> ObjectId {
         self.tag.unwrap_or(self.id)
     }
 }
@@ -83,28 +83,17 @@ pub(super) async fn obtain(remote: &Remote, wanted: Wanted, scratch: &Path) -> R
     let mirror = remote.mirrors.of(remote);
     let mut kept = mirror.turn(remote).await?;
     let scratch = scratch.to_owned();
-    let (remote, part) = supervised(remote, move |remote, token, interrupt| {
-        let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
+    supervised(remote, move |remote, token, interrupt| {
         if kept.as_ref().is_some_and(|generation| generation.is_condemned()) {
             *kept = None;
         }
-        let part = match fetch.run(wanted, &mut kept) {
-            Err(error @ Error::DiskFull { .. }) => {
-                tracing::warn!(%error, "removing mirrors of Git repositories to make room");
-                // What is read from stays until that is over.
-                kept.take().inspect(|generation| generation.condemn());
-                remote.mirrors.clear();
-                fetch.run(wanted, &mut kept)?
-            }
-            done => done?,
-        };
+        let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
+        let part = fetch.run(wanted, &mut kept)?;
         drop(kept);
         remote.mirrors.make_room();
-        Ok((remote.clone(), part))
+        Ok(part)
     })
-    .await?;
-    drop(remote);
-    Ok(part)
+    .await
 }
 
 /// Talks to a remote, without a greeting where the last one is still good. If that fails, once more with one.
@@ -129,19 +118,18 @@ pub(super) fn visit<T>(
     done
 }
 
-struct Fetch<'a> {
-    remote: &'a Remote,
-    mirror: &'a Mirror,
-    token: CancellationToken,
-    interrupt: &'a AtomicBool,
-    scratch: &'a Path,
+/// Fetching from one remote.
+pub(super) struct Fetch<'a> {
+    pub(super) remote: &'a Remote,
+    pub(super) mirror: &'a Mirror,
+    pub(super) token: CancellationToken,
+    pub(super) interrupt: &'a AtomicBool,
+    pub(super) scratch: &'a Path,
 }
 
 impl Fetch<'_> {
     fn run(&self, wanted: Wanted, kept: &mut Option<Arc<Generation>>) -> Result<Part, Error> {
-        if let Some(tip) = wanted.tip.filter(|tip| *tip != wanted.id) {
-            self.check_history(tip, wanted.id)?;
-        }
+        self.check_history(wanted)?;
         if let Some(generation) = kept.as_ref() {
             match self.out_of(generation, wanted) {
                 Ok(Some(part)) => return Ok(part),
@@ -154,7 +142,7 @@ impl Fetch<'_> {
         }
         let fresh = self.remote.mirrors.generation(self.mirror).map_err(|error| self.scratch(&error))?;
         let folder = fresh.as_ref().map_or_else(|| self.scratch.join("objects"), |fresh| fresh.folder().to_owned());
-        let repo = match self.receive(wanted, &[], &folder) {
+        let repo = match self.commit(wanted, &[], &folder) {
             Err(Error::CommitNotFound { .. }) => return self.out_of_history(wanted),
             received => received?,
         };
@@ -173,13 +161,13 @@ impl Fetch<'_> {
     /// The commit out of what is kept, after fetching what is missing. None when it is better to begin anew.
     fn out_of(&self, generation: &Arc<Generation>, wanted: Wanted) -> Result<Option<Part>, Error> {
         let part = |repo, trust| Some(Part { repo, trust, generation: Some(Arc::clone(generation)) });
-        if wanted.names().iter().all(|id| generation.has(*id)) {
+        if generation.has_all(&wanted.names()) {
             return Ok(part(pack::repository(generation.folder(), &self.url())?, Trust::Kept));
         }
         if self.remote.mirrors.is_worn_out(generation) {
             return Ok(None);
         }
-        let repo = match self.receive(wanted, &generation.tips(MOST_HAVES), generation.folder()) {
+        let repo = match self.commit(wanted, &generation.tips(MOST_HAVES), generation.folder()) {
             Err(Error::CommitNotFound { .. }) => return self.out_of_history(wanted).map(Some),
             received => received?,
         };
@@ -187,9 +175,9 @@ impl Fetch<'_> {
         Ok(part(repo, Trust::Kept))
     }
 
-    fn receive(&self, wanted: Wanted, haves: &[ObjectId], folder: &Path) -> Result<gix::ThreadSafeRepository, Error> {
-        let request = Request { wants: &[wanted.object()], haves, depth: Depth::One, filter: None };
-        let repo = self.visit(|session| pack::receive(session, request, folder, self.interrupt))?;
+    /// Receives the commit into `folder`, which has `haves` already.
+    fn commit(&self, wanted: Wanted, haves: &[ObjectId], folder: &Path) -> Result<gix::ThreadSafeRepository, Error> {
+        let repo = self.receive(Request { wants: &[wanted.object()], haves, depth: Depth::One, filter: None }, folder)?;
         let mut buffer = Vec::new();
         match repo.to_thread_local().objects.find_commit(&wanted.id, &mut buffer) {
             Ok(_) => Ok(repo),
@@ -221,7 +209,7 @@ impl Fetch<'_> {
         let folders = [(outline, self.scratch.join("outline")), (request, self.scratch.join("history-of-all"))];
         let mut found = None;
         for (request, folder) in folders {
-            found = match self.visit(|session| pack::receive(session, request, &folder, self.interrupt)) {
+            found = match self.receive(request, &folder) {
                 Ok(repo) if repo.to_thread_local().has_object(wanted.id) => Some(repo),
                 Ok(_) | Err(Error::CommitNotFound { .. }) => return Err(missing()),
                 Err(error) => return Err(error),
@@ -231,32 +219,35 @@ impl Fetch<'_> {
         Ok(Part { repo, trust: Trust::Received, generation: None })
     }
 
-    fn check_history(&self, tip: ObjectId, id: ObjectId) -> Result<(), Error> {
+    /// Makes sure that the commit is in the history of the branch that it should be on.
+    pub(super) fn check_history(&self, wanted: Wanted) -> Result<(), Error> {
+        let Some(tip) = wanted.tip.filter(|tip| *tip != wanted.id) else { return Ok(()) };
         let request = Request { wants: &[tip], haves: &[], depth: Depth::All, filter: Some("tree:0") };
-        let folder = self.scratch.join("history");
-        let history = self.visit(|session| pack::receive(session, request, &folder, self.interrupt))?;
-        if history.to_thread_local().has_object(id) { Ok(()) } else { Err(Error::CommitNotFound { id: id.to_string() }) }
+        let history = self.receive(request, &self.scratch.join("history"))?;
+        if history.to_thread_local().has_object(wanted.id) { Ok(()) } else { Err(Error::CommitNotFound { id: wanted.id.to_string() }) }
     }
 
-    fn visit<T>(&self, work: impl FnMut(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn receive(&self, request: Request<'_>, folder: &Path) -> Result<gix::ThreadSafeRepository, Error> {
+        self.visit(|session| pack::receive(session, request, folder, self.interrupt))
+    }
+
+    pub(super) fn visit<T>(&self, work: impl FnMut(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
         visit(self.remote, self.mirror, &self.token, work)
     }
 
     fn scratch(&self, error: &std::io::Error) -> Error {
-        if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-            return Error::DiskFull { url: self.url(), place: self.scratch.to_owned() };
-        }
-        Error::Scratch { url: self.url(), message: error.to_string() }
+        Error::disk(&self.url(), self.scratch, error)
     }
 
-    fn url(&self) -> String {
+    /// How the remote is called in errors.
+    pub(super) fn url(&self) -> String {
         wire::shown(&self.remote.url)
     }
 }
 
 impl Wanted {
     /// All that has to be there.
-    fn names(&self) -> Vec<ObjectId> {
+    pub(super) fn names(&self) -> Vec<ObjectId> {
         [Some(self.id), self.tag].into_iter().flatten().collect()
     }
 }

@@ -13,6 +13,7 @@ use gix::protocol::fetch::{self, Arguments, Negotiate, Response, Shallow, Tags, 
 use gix::protocol::transport::Protocol;
 
 use super::Error;
+use super::error::is_full;
 use super::session::{AGENT, Session};
 use super::wire::Expect;
 
@@ -45,19 +46,13 @@ pub(super) enum Depth {
 /// Where objects are received: a bare repository, new or kept from before.
 pub(super) fn repository(folder: &Path, url: &str) -> Result<gix::ThreadSafeRepository, Error> {
     let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
-    let failed = |error: &(dyn std::error::Error + 'static)| {
-        if is_full(error) {
-            return Error::DiskFull { url: url.to_owned(), place: folder.to_owned() };
-        }
-        Error::Scratch { url: url.to_owned(), message: error.to_string() }
-    };
-    std::fs::create_dir_all(folder).map_err(|err| failed(&err))?;
+    std::fs::create_dir_all(folder).map_err(|err| Error::disk(url, folder, &err))?;
     let opened = if folder.join("objects").is_dir() {
         gix::ThreadSafeRepository::open_opts(folder, options)
     } else {
         gix::ThreadSafeRepository::init_opts(folder, gix::create::Kind::Bare, gix::create::Options::default(), options)
     };
-    opened.map_err(|err| failed(&err))
+    opened.map_err(|err| Error::disk(url, folder, &err))
 }
 
 /// Receives a pack into the bare repository in `folder`, which is made if it is not there. What it refers to and does not hold is
@@ -132,15 +127,6 @@ fn objects_in(reader: &mut dyn BufRead) -> io::Result<u32> {
         [b'P', b'A', b'C', b'K', _, _, _, _, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
         short => Err(io::Error::other(format!("no pack of at least {HEADER} bytes in {}", short.len()))),
     }
-}
-
-/// Whether there was no more room for what was received.
-fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let full = |error: &(dyn std::error::Error + 'static)| {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
-    };
-    std::iter::successors(Some(error), |error| error.source()).any(full)
 }
 
 /// What a failed fetch means: servers that lack a commit, or do not want to give it away, say so in words.

@@ -124,10 +124,7 @@ impl Place<'_> {
     }
 
     fn disk(&self, error: &std::io::Error) -> Error {
-        if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
-            return Error::DiskFull { url: self.url.clone(), place: self.folder.to_owned() };
-        }
-        Error::Scratch { url: self.url.clone(), message: error.to_string() }
+        Error::disk(&self.url, self.folder, error)
     }
 }
 

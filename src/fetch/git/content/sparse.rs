@@ -2,19 +2,16 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use bstr::BStr;
 use gix::ObjectId;
 use gix::protocol::transport::Protocol;
 use headwater_storage::{Entry, Mode};
-use tokio_util::sync::CancellationToken;
 
 use super::objects::Objects;
 use super::paths::Paths;
-use crate::fetch::git::mirror::Mirror;
-use crate::fetch::git::obtain::{self, Part, Trust, Wanted};
-use crate::fetch::git::pack::{self, Depth, Request};
+use crate::fetch::git::obtain::{Fetch, Part, Trust, Wanted};
+use crate::fetch::git::pack::{Depth, Request};
 use crate::fetch::git::session::Session;
 use crate::fetch::git::tree::{Contents, Walk};
 use crate::fetch::git::{Content, Error, Lfs, Remote, Symlinks, supervised, wire};
@@ -57,13 +54,13 @@ pub(super) async fn obtain(
 ) -> Result<Option<Part>, Error> {
     let mirror = remote.mirrors.of(remote);
     let kept = mirror.turn(remote).await?.clone();
-    if kept.is_some_and(|kept| !kept.is_condemned() && kept.has(wanted.id) && wanted.tag.is_none_or(|tag| kept.has(tag))) {
+    if kept.is_some_and(|kept| !kept.is_condemned() && kept.has_all(&wanted.names())) {
         return Ok(None);
     }
     let (content, paths, scratch) = (content.clone(), paths.clone(), scratch.to_owned());
     supervised(remote, move |remote, token, interrupt| {
-        let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch, content: &content, paths: &paths };
-        match fetch.run(wanted) {
+        let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
+        match (Partly { fetch, content: &content, paths: &paths }).run(wanted) {
             // Some servers say that they can, but do not want to. If it is something else, the usual way meets it as well.
             Err(error @ (Error::CommitNotFound { .. } | Error::Corrupt { .. })) => {
                 tracing::debug!(url = wire::shown(&remote.url), %error, "fetching some folders alone failed; fetching all");
@@ -75,42 +72,33 @@ pub(super) async fn obtain(
     .await
 }
 
-struct Fetch<'a> {
-    remote: &'a Remote,
-    mirror: &'a Mirror,
-    token: CancellationToken,
-    interrupt: &'a AtomicBool,
-    scratch: &'a Path,
+/// Fetching a part of a tree.
+struct Partly<'a> {
+    fetch: Fetch<'a>,
     content: &'a Content,
     paths: &'a Paths,
 }
 
-impl Fetch<'_> {
+impl Partly<'_> {
     fn run(&self, wanted: Wanted) -> Result<Option<Part>, Error> {
-        if !self.visit(can_leave_out)? {
+        if !self.fetch.visit(can_leave_out)? {
             return Ok(None);
         }
-        if let Some(tip) = wanted.tip.filter(|tip| *tip != wanted.id) {
-            let request = Request { wants: &[tip], haves: &[], depth: Depth::All, filter: Some("tree:0") };
-            let history = self.receive(request, &self.scratch.join("history"))?;
-            if !history.to_thread_local().has_object(wanted.id) {
-                return Err(Error::CommitNotFound { id: wanted.id.to_string() });
-            }
-        }
-        let folder = self.scratch.join("some");
-        let wants = [wanted.tag.unwrap_or(wanted.id)];
+        self.fetch.check_history(wanted)?;
+        let folder = self.fetch.scratch.join("some");
+        let wants = [wanted.object()];
         let request = Request { wants: &wants, haves: &[], depth: Depth::One, filter: Some("blob:none") };
-        let mut repo = self.receive(request, &folder)?;
+        let mut repo = self.fetch.receive(request, &folder)?;
         let files = self.files(&repo, wanted.id)?;
         let mut bytes = 0_u64;
         for wants in files.chunks(BATCH) {
-            repo = self.receive(Request { wants, haves: &[], depth: Depth::All, filter: None }, &folder)?;
+            repo = self.fetch.receive(Request { wants, haves: &[], depth: Depth::All, filter: None }, &folder)?;
             let objects = self.objects(&repo);
             for id in wants {
                 bytes = bytes.saturating_add(objects.size(id)?);
             }
-            if bytes > self.remote.limits.tree_size {
-                return Err(Error::TooLarge { url: self.url(), what: "the tree".into(), setting: "git-max-tree-size" });
+            if bytes > self.fetch.remote.limits.tree_size {
+                return Err(Error::TooLarge { url: self.fetch.url(), what: "the tree".into(), setting: "git-max-tree-size" });
             }
         }
         Ok(Some(Part { repo, trust: Trust::Received, generation: None }))
@@ -121,11 +109,11 @@ impl Fetch<'_> {
         let objects = self.objects(repo);
         let walk = Walk {
             objects: &objects,
-            limits: self.remote.limits,
+            limits: self.fetch.remote.limits,
             mount: BStr::new(""),
             paths: self.paths,
             contents: Contents::Later,
-            interrupt: self.interrupt,
+            interrupt: self.fetch.interrupt,
         };
         let listing = walk.list(objects.commit(&commit)?.0)?;
         let read = |mode| match mode {
@@ -146,19 +134,7 @@ impl Fetch<'_> {
     }
 
     fn objects(&self, repo: &gix::ThreadSafeRepository) -> Objects {
-        Objects::new(&Part { repo: repo.clone(), trust: Trust::Received, generation: None }, &self.url())
-    }
-
-    fn receive(&self, request: Request<'_>, folder: &Path) -> Result<gix::ThreadSafeRepository, Error> {
-        self.visit(|session| pack::receive(session, request, folder, self.interrupt))
-    }
-
-    fn visit<T>(&self, work: impl FnMut(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
-        obtain::visit(self.remote, self.mirror, &self.token, work)
-    }
-
-    fn url(&self) -> String {
-        wire::shown(&self.remote.url)
+        Objects::new(&Part { repo: repo.clone(), trust: Trust::Received, generation: None }, &self.fetch.url())
     }
 }
 

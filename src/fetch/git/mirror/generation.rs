@@ -103,9 +103,10 @@ impl Generation {
         tips[tips.len().saturating_sub(most)..].to_vec()
     }
 
-    /// Whether a commit, or tag, is there with all that it leads to.
-    pub(crate) fn has(&self, id: ObjectId) -> bool {
-        self.tips.lock().unwrap_or_else(PoisonError::into_inner).contains(&id)
+    /// Whether these commits and tags are there with all that they lead to.
+    pub(crate) fn has_all(&self, ids: &[ObjectId]) -> bool {
+        let tips = self.tips.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().all(|id| tips.contains(id))
     }
 
     /// Notes that commits or tags are there now.
