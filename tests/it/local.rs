@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{
     artifact,
     cluster::servers,
-    controller::Controller,
+    controller::{Controller, kubeconfig},
     git::Repository,
     git_server::GitServer,
     standalone::{Standalone, condition, file_url, source},
@@ -129,12 +129,7 @@ async fn a_controller_refuses_them_even_where_the_api_server_does_not() {
         let answer = request.header("content-type", json_type).body(definition.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     }
-    let kubeconfig = folder.path().join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
-        "clusters": [{"name": "x", "cluster": {"server": url}}], "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-    });
-    std::fs::write(&kubeconfig, config.to_string()).unwrap();
+    let kubeconfig = kubeconfig(folder.path(), &url);
     let mut controller = Controller::new(folder.path(), &kubeconfig, "", &[]).await;
     controller.start().await;
 

@@ -6,7 +6,7 @@ mod github;
 mod issuer;
 mod tokens;
 
-use std::{process::Command, sync::Once};
+use std::sync::Once;
 
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
@@ -41,26 +41,10 @@ async fn idle(server: &Server, test: &str) -> World {
 
 /// The controller of a world that has none running, with these arguments and with these variables, which are all that it knows of
 /// AWS and Azure.
-fn controller(server: &Server, world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
-    let idle = &world.controller;
-    let address = |url: &str| url.trim_start_matches("http://").to_owned();
+fn controller(world: &World, arguments: &[&str], variables: &[(&str, &str)]) -> Process {
     let mut process = Process::new(world.folder.path().join("identity.log"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-    command
-        .arg("controller")
-        .arg(format!("--storage-path={}", idle.storage.display()))
-        .arg(format!("--storage-addr={}", address(&idle.origin)))
-        .arg(format!("--storage-adv-addr={}", address(&idle.origin)))
-        .arg(format!("--metrics-addr={}", address(&idle.metrics)))
-        .arg(format!("--health-addr={}", address(&idle.health)))
-        .arg(format!("--events-addr={}", idle.events.url))
-        .arg(format!("--watch-label-selector={}", world.space.selector()))
-        .args(["--watch-all-namespaces=true", "--interval-jitter-percentage=0", "--min-retry-delay=200ms", "--max-retry-delay=1s"])
-        .arg("--log-level=trace")
-        .args(arguments)
-        .env("KUBECONFIG", &server.kubeconfig)
-        .env("RUNTIME_NAMESPACE", "default")
-        .env("TMPDIR", &idle.temporary);
+    let mut command = world.controller.command();
+    command.arg("--log-level=trace").args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_") || name.starts_with("AZURE_")) {
         command.env_remove(name);
     }

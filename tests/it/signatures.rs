@@ -31,7 +31,7 @@ async fn a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of() {
         verified(&object, "HEAD", &expected);
         assert_eq!(message(&object, "Ready"), format!("stored artifact for revision 'main@sha1:{head}'"));
         assert_eq!(files(&listing(&object).await), ["a.yaml"]);
-        let event = event(&world, "x", "Succeeded").await;
+        let event = world.space.event("x", "Succeeded").await;
         assert_eq!((&event["type"], &event["message"]), (&json!("Normal"), &json!(expected)));
         let posted = world.controller.events.posted();
         assert!(posted.iter().all(|event| event["reason"] != "Succeeded"), "{posted:?}");
@@ -219,7 +219,7 @@ async fn a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_come
         world.space.source("x", spec(&repository, &json!({"branch": "main"}), "HEAD")).await;
         let before = world.space.ready("x").await;
         let bad = repository.plain.commit(OTHER);
-        request(&world, "x").await;
+        world.space.request("x").await;
         let expected = format!("signature verification of commit '{bad}' failed: unsupported signature type: empty");
         let object = refused(&world, "x", "InvalidCommitSignature", &expected).await;
         assert_eq!(object["status"]["artifact"], before["status"]["artifact"]);
@@ -318,7 +318,7 @@ async fn without_verification_the_next_fetch_forgets_it() {
         verified_mode(&world.space.ready(name).await, "HEAD");
     }
     let bad = repository.plain.commit(OTHER);
-    request(&world, "y").await;
+    world.space.request("y").await;
     refused(&world, "y", "InvalidCommitSignature", "signature verification of commit").await;
     for name in ["x", "y"] {
         world.space.patch(name, &json!({"spec": {"verify": null}})).await;
@@ -402,22 +402,6 @@ async fn refused(world: &World, name: &str, reason: &str, expected: &str) -> Val
         assert!(condition(&object, absent).is_none(), "{name}: {}", object["status"]);
     }
     object
-}
-
-/// Asks for a reconcile, which may fail.
-async fn request(world: &World, name: &str) {
-    let value = uuid::Uuid::new_v4().to_string();
-    world.space.patch(name, &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": value}}})).await;
-}
-
-/// The event of that reason about the object.
-async fn event(world: &World, name: &str, reason: &str) -> Value {
-    eventually(PATIENCE, async || {
-        let events = world.space.events().await;
-        let found = events.iter().find(|event| event["reason"] == reason && event["involvedObject"]["name"] == name);
-        found.cloned().ok_or_else(|| format!("no {reason} among {events:?}"))
-    })
-    .await
 }
 
 /// The files that are stored for the object, or for all of them where no name is given.

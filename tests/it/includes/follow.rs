@@ -37,14 +37,14 @@ async fn an_object_that_is_not_there_is_waited_for_and_taken_as_soon_as_it_has_a
         assert_eq!(message(&object, "Ready"), expected);
         assert!(condition(&object, "FetchFailed").is_none() && condition(&object, "Stalled").is_none(), "{}", object["status"]);
         assert!(world.git.seen().is_empty(), "nothing is fetched before it is there");
-        let event = event(&world, "own", "NotFound").await;
+        let event = world.space.event("own", "NotFound").await;
         assert_eq!(event["type"], "Normal");
         assert_eq!(event["message"], expected);
 
         let lib = repository(&world, "lib");
         world.space.source("lib", including(&world, "lib", &json!([]))).await;
         world.space.failed("lib", "EmptyGitRepository").await;
-        request(&world, "own").await;
+        world.space.request("own").await;
         let object = world.space.failed("own", "NoArtifact").await;
         assert_eq!(message(&object, "IncludeUnavailable"), "no artifact available for include 'lib'");
 
@@ -66,7 +66,7 @@ async fn a_missing_object_is_looked_for_again_and_again() {
     repository(&world, "own").commit(OWN);
     world.space.source("own", including(&world, "own", &json!([{"repository": {"name": "lib"}}]))).await;
     eventually(SOON, async || {
-        let event = event(&world, "own", "NotFound").await;
+        let event = world.space.event("own", "NotFound").await;
         if event["count"].as_u64() >= Some(4) { Ok(()) } else { Err(format!("{event}")) }
     })
     .await;
@@ -80,7 +80,7 @@ async fn an_object_that_goes_away_is_missed_and_leaves_the_artifact_as_it_was() 
     world.space.delete("lib").await;
     world.space.wait("lib", "gone", Value::is_null).await;
     own.commit(&[("own.yaml", "own: 2\n")]);
-    request(&world, "own").await;
+    world.space.request("own").await;
     let object = world.space.failed("own", "NotFound").await;
     assert_eq!(object["status"]["artifact"], before["status"]["artifact"]);
     assert_eq!(object["status"]["includedArtifacts"], before["status"]["includedArtifacts"]);
@@ -220,7 +220,7 @@ async fn an_included_artifact_that_is_lost_is_waited_for() {
     let unchanged = world.space.poke("own").await;
     assert_eq!(unchanged["status"]["artifact"], before["status"]["artifact"], "nothing needs it");
     let head = own.commit(&[("own.yaml", "own: 2\n")]);
-    request(&world, "own").await;
+    world.space.request("own").await;
     let object = world.space.failed("own", "CopyFailure").await;
     assert!(message(&object, "Ready").starts_with("failed to copy 'lib' include from  to lib: "), "{}", message(&object, "Ready"));
     assert!(status_is(&object, "ArtifactOutdated", "True"), "{}", object["status"]);
@@ -238,7 +238,7 @@ async fn an_included_artifact_that_is_damaged_is_replaced_at_its_next_pass() {
     let (own, before) = source_including(&world, "own", &json!([{"repository": {"name": "lib"}}])).await;
     fs::write(world.controller.storage.join(lib["status"]["artifact"]["path"].as_str().unwrap()), b"damaged").unwrap();
     let head = own.commit(&[("own.yaml", "own: 2\n")]);
-    request(&world, "own").await;
+    world.space.request("own").await;
     let object = world.space.failed("own", "CopyFailure").await;
     assert_eq!(object["status"]["artifact"], before["status"]["artifact"]);
     let mended = world.space.poke("lib").await;
@@ -267,7 +267,7 @@ async fn a_change_that_a_stopped_controller_missed_is_followed_when_it_is_back()
     let mut other = Controller::new(world.folder.path(), &server.kubeconfig, &format!("part={part}"), &[&address]).await;
     other.start().await;
     let head = lib.commit(&[("new.yaml", "new: 1\n")]);
-    request(&world, "lib").await;
+    world.space.request("lib").await;
     world.space.ready_at("lib", &format!("main@sha1:{head}")).await;
     other.stop().await;
     assert_eq!(world.space.get("own").await.unwrap()["status"], before["status"]);
@@ -330,12 +330,6 @@ async fn source_including(world: &World, name: &str, include: &Value) -> (Reposi
     (repository, world.space.ready(name).await)
 }
 
-/// Asks for a reconcile, which may fail.
-async fn request(world: &World, name: &str) {
-    let value = uuid::Uuid::new_v4().to_string();
-    world.space.patch(name, &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": value}}})).await;
-}
-
 /// The object once it has another artifact than before, which has to be soon.
 async fn changed(world: &World, before: &Value) -> Value {
     let (since, name) = (Instant::now(), before["metadata"]["name"].as_str().unwrap());
@@ -343,14 +337,4 @@ async fn changed(world: &World, before: &Value) -> Value {
     let after = world.space.wait(name, "another artifact", |object| digest(object) != digest(before)).await;
     assert!(since.elapsed() < SOON, "it took {:?}", since.elapsed());
     after
-}
-
-/// The event of that reason about the object.
-async fn event(world: &World, name: &str, reason: &str) -> Value {
-    eventually(PATIENCE, async || {
-        let events = world.space.events().await;
-        let found = events.iter().find(|event| event["reason"] == reason && event["involvedObject"]["name"] == name);
-        found.cloned().ok_or_else(|| format!("no {reason} among {events:?}"))
-    })
-    .await
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::commit;
 use crate::support::{
     PATIENCE, artifact,
-    controller::Controller,
+    controller::{Controller, kubeconfig},
     eventually,
     front::pointer,
     git_server::GitServer,
@@ -53,12 +53,7 @@ async fn an_object_with_additions_is_what_it_is_without_them() {
         }
         post("apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await;
     }
-    let kubeconfig = folder.path().join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
-        "clusters": [{"name": "x", "cluster": {"server": url}}], "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-    });
-    std::fs::write(&kubeconfig, config.to_string()).unwrap();
+    let kubeconfig = kubeconfig(folder.path(), &url);
     let mut controller = Controller::new(folder.path(), &kubeconfig, "", &[]).await;
     controller.start().await;
 

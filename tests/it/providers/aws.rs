@@ -100,7 +100,7 @@ async fn the_controllers_web_identity_assumes_a_role_and_signs() {
     std::fs::write(&file, "hidden-web-identity\n").unwrap();
     let variables =
         [("AWS_ENDPOINT_URL_STS", sts.origin.as_str()), ("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap())];
-    let controller = controller(any_server(), &world, &[], &variables);
+    let controller = controller(&world, &[], &variables);
     for name in ["one", "two"] {
         world.space.source(name, spec(None)).await;
     }
@@ -130,7 +130,7 @@ async fn the_account_of_the_object_assumes_its_role() {
         }
         let _codecommit = CodeCommit::start(&world).await;
         let sts = Issuer::start(keys).await;
-        let _controller = controller(server, &world, &[GATE], &[("AWS_ENDPOINT_URL_STS", &sts.origin)]);
+        let _controller = controller(&world, &[GATE], &[("AWS_ENDPOINT_URL_STS", &sts.origin)]);
         account(server, &world, "puller", &[("eks.amazonaws.com/role-arn", ROLE)]).await;
         world.space.source("x", spec(Some("puller"))).await;
         world.space.ready("x").await;
@@ -161,7 +161,7 @@ async fn whatever_stands_in_the_way_is_told() {
     std::fs::write(&file, "hidden-web-identity").unwrap();
     let variables =
         [("AWS_ENDPOINT_URL_STS", sts.origin.as_str()), ("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap())];
-    let controller = controller(any_server(), &world, &[GATE], &variables);
+    let controller = controller(&world, &[GATE], &variables);
     account(any_server(), &world, "nobody", &[]).await;
     world.space.source("denied", spec(None)).await;
     world.space.source("gone", spec(Some("gone"))).await;
@@ -191,7 +191,7 @@ async fn whatever_stands_in_the_way_is_told() {
 async fn an_account_without_the_gate_stalls_the_object() {
     let world = idle(any_server(), "aws-gate").await;
     let codecommit = CodeCommit::start(&world).await;
-    let _controller = controller(any_server(), &world, &[], &[]);
+    let _controller = controller(&world, &[], &[]);
     world.space.source("x", spec(Some("puller"))).await;
     let text = stalled(&world, "x", "FeatureGateDisabled").await;
     assert!(text.contains("ObjectLevelWorkloadIdentity"), "{text}");

@@ -41,7 +41,7 @@ async fn the_account_of_the_object_gets_a_bearer_token() {
         }
         world.git.set_access(Access::Bearer(TOKEN));
         let entra = Issuer::start(issued).await;
-        let controller = controller(server, &world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
+        let controller = controller(&world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
         account(server, &world, "puller", &IDENTITY).await;
         account(server, &world, "other", &IDENTITY).await;
         for (name, account) in [("one", "puller"), ("two", "puller"), ("three", "other")] {
@@ -81,7 +81,7 @@ async fn a_refusal_of_an_account_does_not_repeat_its_token() {
             said(401, &json!({"error": "invalid_client", "error_description": told}))
         })
         .await;
-        let controller = controller(server, &world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
+        let controller = controller(&world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
         account(server, &world, "puller", &IDENTITY).await;
         world.space.source("x", spec(&world, Some("puller"))).await;
         let text = refused(&world, "x").await;
@@ -96,7 +96,7 @@ async fn a_refusal_of_an_account_does_not_repeat_its_token() {
 async fn an_account_that_is_missing_or_is_nobody_to_entra_is_told() {
     for server in servers() {
         let world = idle(server, "azure-account").await;
-        let _controller = controller(server, &world, &[GATE], &[]);
+        let _controller = controller(&world, &[GATE], &[]);
         account(server, &world, "plain", &[]).await;
         account(server, &world, "half", &IDENTITY[..1]).await;
         let ns = &world.space.name;
@@ -127,7 +127,7 @@ async fn an_object_without_an_account_gets_the_default_one() {
         world.git.set_access(Access::Bearer(TOKEN));
         let entra = Issuer::start(issued).await;
         let arguments = [GATE, "--default-service-account=usual"];
-        let _controller = controller(server, &world, &arguments, &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
+        let _controller = controller(&world, &arguments, &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
         world.space.source("x", spec(&world, None)).await;
         let text = refused(&world, "x").await;
         assert!(text.contains("multi-tenant workload identity lockdown"), "{text}");
@@ -141,7 +141,7 @@ async fn an_object_without_an_account_gets_the_default_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_the_gate_stalls_the_object() {
     let world = idle(any_server(), "azure-gate").await;
-    let _controller = controller(any_server(), &world, &[], &[]);
+    let _controller = controller(&world, &[], &[]);
     account(any_server(), &world, "puller", &IDENTITY).await;
     world.space.source("x", spec(&world, Some("puller"))).await;
     let text = stalled(&world, "x", "FeatureGateDisabled").await;
@@ -169,7 +169,7 @@ async fn the_controller_shows_its_federated_token() {
         ("AZURE_CLIENT_ID", "c"),
         ("AZURE_FEDERATED_TOKEN_FILE", file.to_str().unwrap()),
     ];
-    let controller = controller(any_server(), &world, &[], &variables);
+    let controller = controller(&world, &[], &variables);
     world.space.source("x", spec(&world, None)).await;
     let before = world.space.ready("x").await;
     assert_eq!(entra.lines(), ["POST /t/oauth2/v2.0/token"]);
@@ -196,7 +196,7 @@ async fn an_account_that_goes_takes_its_token_along() {
             continue;
         }
         let entra = Issuer::start(issued).await;
-        let _controller = controller(server, &world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
+        let _controller = controller(&world, &[GATE], &[("AZURE_AUTHORITY_HOST", &entra.origin)]);
         account(server, &world, "puller", &IDENTITY).await;
         world.space.source("x", spec(&world, Some("puller"))).await;
         let before = world.space.ready("x").await;
@@ -233,7 +233,7 @@ async fn entra_is_behind_the_proxy_of_the_environment_too() {
         ("NO_PROXY", ""),
         ("no_proxy", ""),
     ];
-    let controller = controller(any_server(), &world, &[], &variables);
+    let controller = controller(&world, &[], &variables);
     world.space.source("x", spec(&world, None)).await;
     world.space.ready("x").await;
     assert_eq!(entra.asked()[0].form["client_secret"], "hidden-client-secret");

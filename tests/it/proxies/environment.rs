@@ -1,7 +1,5 @@
 //! The proxies of the controller's environment.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use super::{FILES, Hidden, MEMBERS, PASSWORD, any_server};
@@ -18,24 +16,9 @@ const NAMES: [&str; 8] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_prox
 
 /// The controller of a world that has none running, with these variables.
 fn controller(world: &World, variables: &[(&str, &str)]) -> Process {
-    let idle = &world.controller;
-    let address = |url: &str| url.trim_start_matches("http://").to_owned();
     let mut process = Process::new(world.folder.path().join("proxied.log"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-    command
-        .arg("controller")
-        .arg(format!("--storage-path={}", idle.storage.display()))
-        .arg(format!("--storage-addr={}", address(&idle.origin)))
-        .arg(format!("--storage-adv-addr={}", address(&idle.origin)))
-        .arg(format!("--metrics-addr={}", address(&idle.metrics)))
-        .arg(format!("--health-addr={}", address(&idle.health)))
-        .arg(format!("--events-addr={}", idle.events.url))
-        .arg(format!("--watch-label-selector={}", world.space.selector()))
-        .args(["--watch-all-namespaces=true", "--interval-jitter-percentage=0", "--min-retry-delay=200ms", "--max-retry-delay=1s"])
-        .arg("--log-level=trace")
-        .env("KUBECONFIG", &any_server().kubeconfig)
-        .env("RUNTIME_NAMESPACE", "default")
-        .env("TMPDIR", &idle.temporary);
+    let mut command = world.controller.command();
+    command.arg("--log-level=trace");
     for name in NAMES {
         command.env_remove(name);
     }

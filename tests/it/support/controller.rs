@@ -8,6 +8,8 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
+use serde_json::json;
+
 use super::{PATIENCE, events::EventSink, eventually, process::Process};
 
 /// A `headwater controller` process with its storage folder, which outlives a restart.
@@ -69,14 +71,20 @@ impl Controller {
         }
     }
 
-    /// Starts the process, without waiting for it.
-    pub fn spawn(&mut self) {
+    /// What starts the process.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
         command
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("RUNTIME_NAMESPACE", "default")
             .env("TMPDIR", &self.temporary);
+        command
+    }
+
+    /// Starts the process, without waiting for it.
+    pub fn spawn(&mut self) {
+        let mut command = self.command();
         self.process.spawn(&mut command);
     }
 
@@ -140,4 +148,15 @@ pub fn port() -> u16 {
             return port;
         }
     }
+}
+
+/// Writes a kubeconfig for the API server at `url`, which asks for no credentials, into `folder`.
+pub fn kubeconfig(folder: &Path, url: &str) -> PathBuf {
+    let path = folder.join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
+        "clusters": [{"name": "x", "cluster": {"server": url}}], "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
+    });
+    fs::write(&path, config.to_string()).unwrap();
+    path
 }

@@ -78,11 +78,17 @@ impl Namespace {
         self.send(Method::DELETE, &path, "application/json", &Value::Null).await.unwrap();
     }
 
-    /// Asks for a reconcile by annotation, waits until that is handled and over, and answers the object.
-    pub async fn poke(&self, name: &str) -> Value {
+    /// Asks for a reconcile by annotation, and answers the annotation's value.
+    pub async fn request(&self, name: &str) -> String {
         let request = uuid::Uuid::new_v4().to_string();
         let patch = json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": request}}});
         self.patch(name, &patch).await;
+        request
+    }
+
+    /// Asks for a reconcile by annotation, waits until that is handled and over, and answers the object.
+    pub async fn poke(&self, name: &str) -> Value {
+        let request = self.request(name).await;
         self.wait(name, "the requested reconcile is handled", |object| {
             object["status"]["lastHandledReconcileAt"] == *request && condition(object, "Reconciling").is_none()
         })
@@ -122,6 +128,16 @@ impl Namespace {
         let path = format!("/api/v1/namespaces/{}/events", self.name);
         let list = self.send(Method::GET, &path, "application/json", &Value::Null).await.unwrap();
         list["items"].as_array().unwrap().clone()
+    }
+
+    /// The event of that reason about the object, once it is there.
+    pub async fn event(&self, name: &str, reason: &str) -> Value {
+        eventually(PATIENCE, async || {
+            let events = self.events().await;
+            let found = events.iter().find(|event| event["reason"] == reason && event["involvedObject"]["name"] == name);
+            found.cloned().ok_or_else(|| format!("no {reason} among {events:?}"))
+        })
+        .await
     }
 
     fn sources(&self) -> String {
