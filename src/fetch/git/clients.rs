@@ -20,8 +20,20 @@ const USER_AGENT: &str = concat!("git/2.50 (headwater/", env!("CARGO_PKG_VERSION
 /// One HTTP client for each way to be let in. A clone is the same set of clients.
 ///
 /// Belongs to one runtime: connections are driven by the runtime that opened them.
-#[derive(Clone, Default)]
-pub struct Clients(Arc<Mutex<HashMap<Key, reqwest::Client>>>);
+#[derive(Clone)]
+pub struct Clients(Arc<Shared>);
+
+struct Shared {
+    /// The proxies that the environment named at the start, or why they cannot be used.
+    environment: Result<Proxies, String>,
+    pool: Mutex<HashMap<Key, reqwest::Client>>,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self(Arc::new(Shared { environment: Proxies::of_process(), pool: Mutex::default() }))
+    }
+}
 
 /// What makes one client unlike another: trusted certificates, the client's own, and the proxy.
 type Key = (Option<Vec<u8>>, Option<Certificate>, Option<Proxy>);
@@ -60,7 +72,7 @@ impl Clients {
     /// `proxy`; without that, through those of the environment.
     pub(super) fn get(&self, auth: &Auth, proxy: Option<&Proxy>) -> Result<reqwest::Client, Unusable> {
         let key = (auth.ca.clone(), auth.certificate.clone(), proxy.cloned());
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.0.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
@@ -70,7 +82,7 @@ impl Clients {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .no_proxy()
-            .proxy(way(proxy)?);
+            .proxy(self.way(proxy)?);
         if let Some(pem) = &auth.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| Unusable::Ca)?;
             if certificates.is_empty() {
@@ -90,20 +102,20 @@ impl Clients {
         clients.insert(key, client.clone());
         Ok(client)
     }
-}
 
-/// The proxy on the way to `url`: `proxy`, or else the environment's.
-pub(super) fn proxy_for(url: &Url, proxy: Option<&Proxy>) -> Option<Proxy> {
-    proxy.cloned().or_else(|| Proxies::of_process().ok()?.proxy(url).cloned().map(Proxy::at))
-}
-
-fn way(proxy: Option<&Proxy>) -> Result<reqwest::Proxy, Unusable> {
-    if let Some(proxy) = proxy {
-        return reqwest::Proxy::all(full(proxy)?).map_err(|_| Unusable::Proxy("the proxy's URL cannot be used".into()));
+    /// The proxy on the way to `url`: `proxy`, or else the environment's.
+    pub(super) fn proxy_for(&self, url: &Url, proxy: Option<&Proxy>) -> Option<Proxy> {
+        proxy.cloned().or_else(|| self.0.environment.as_ref().ok()?.proxy(url).cloned().map(Proxy::at))
     }
-    let environment = Proxies::of_process().map_err(Unusable::Proxy)?;
-    // Redirects can lead from one scheme to the other.
-    Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(&Proxy::at(proxy.clone())).ok())))
+
+    fn way(&self, proxy: Option<&Proxy>) -> Result<reqwest::Proxy, Unusable> {
+        if let Some(proxy) = proxy {
+            return reqwest::Proxy::all(full(proxy)?).map_err(|_| Unusable::Proxy("the proxy's URL cannot be used".into()));
+        }
+        let environment = self.0.environment.clone().map_err(Unusable::Proxy)?;
+        // Redirects can lead from one scheme to the other.
+        Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(&Proxy::at(proxy.clone())).ok())))
+    }
 }
 
 /// The proxy's URL with its credentials.

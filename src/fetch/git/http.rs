@@ -14,7 +14,7 @@ use url::Url;
 
 use super::access::decoded;
 use super::wire::{Wire, bare, shown};
-use super::{Auth, Error, Remote, clients};
+use super::{Auth, Error, Remote};
 
 /// As many redirects as Git itself follows at most.
 pub(super) const MAX_REDIRECTS: usize = 10;
@@ -44,7 +44,7 @@ impl Http {
         let client = |auth: &Auth| remote.clients.get(auth, remote.proxy.as_ref()).map_err(|error| error.at(&url));
         let away = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
         let (client, away) = (client(&remote.auth)?, client(&away)?);
-        let proxy = clients::proxy_for(&remote.url, remote.proxy.as_ref());
+        let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
         let (authorization, mut secrets) = authorization(remote)?;
         if let Some((user, password)) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
             secrets.extend(self::secrets([encoded(user, password), password.clone()]));

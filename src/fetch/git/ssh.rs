@@ -26,7 +26,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::Wire;
-use super::{Error, Proxy, Remote, clients};
+use super::{Error, Proxy, Remote};
 use known_hosts::KnownHosts;
 use stream::{Command, Line, Reader, Writer};
 use target::Target;
@@ -43,7 +43,7 @@ const ID: &str = concat!("SSH-2.0-headwater_", env!("CARGO_PKG_VERSION"));
 pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken) -> Result<(Rc<Wire>, Box<dyn Transport>), Error> {
     let ssh = remote.auth.ssh.as_ref();
     let passphrase = ssh.and_then(|ssh| ssh.passphrase.clone());
-    let proxy = clients::proxy_for(&remote.url, remote.proxy.as_ref());
+    let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
     let proxied = proxy.as_ref().and_then(|proxy| proxy.basic.clone()).map(|(_, password)| password);
     let secrets = passphrase.into_iter().chain(proxied).filter(|text| !text.is_empty()).collect();
     let wire = Rc::new(Wire::new(remote, handle, token, secrets));
