@@ -9,8 +9,12 @@ mod defaults;
 mod glob;
 mod pattern;
 
+use std::io;
+
 use bstr::{BStr, BString, ByteSlice};
 use pattern::{Pattern, Verdict};
+
+use crate::{Entry, Mode, Reader};
 
 /// Compiled ignore rules.
 ///
@@ -68,6 +72,26 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .take_while(|line| line.len() < LONGEST)
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .filter(|line| !line.starts_with(b"#") && !line.trim().is_empty())
+}
+
+/// The file whose rules say what stays out of an artifact.
+const SOURCEIGNORE: &[u8] = b".sourceignore";
+
+/// The `.sourceignore` files among `entries`, read by `reader`, each with its directory (empty for the root).
+///
+/// # Errors
+/// When one cannot be read.
+pub fn sourceignore<'a>(entries: impl IntoIterator<Item = &'a Entry>, mut reader: Reader<'_>) -> io::Result<Vec<(BString, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in entries {
+        let (directory, name) = entry.path.rsplit_once_str("/").unwrap_or((b"", entry.path.as_slice()));
+        if name == SOURCEIGNORE && matches!(entry.mode, Mode::File | Mode::Executable) {
+            let mut text = Vec::new();
+            reader(entry, &mut text)?;
+            files.push((directory.into(), text));
+        }
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

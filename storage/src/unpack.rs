@@ -6,7 +6,7 @@
 
 mod gunzip;
 mod headers;
-mod path;
+pub(crate) mod path;
 #[cfg(test)]
 mod tests;
 

@@ -7,14 +7,12 @@ use std::path::PathBuf;
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 use gix::objs::{CommitRef, Kind};
-use headwater_storage::{Contents, Entry, Mode, Reader};
+use headwater_storage::{Contents, Entry, Reader};
 
 use super::content::objects::Objects;
 use super::obtain::Part;
 use super::{Error, tree};
 
-/// The file whose rules say what stays out of an artifact.
-const SOURCEIGNORE: &[u8] = b".sourceignore";
 /// The most characters of a commit's subject that are shown.
 const SUBJECT: usize = 50;
 /// The length of the id of a file that Git LFS keeps, in bytes.
@@ -62,11 +60,8 @@ impl Checkout {
 
     /// Files, links and directories of the tree, a directory before what is in it. A submodule that was not fetched is an empty
     /// directory.
-    ///
-    /// # Errors
-    /// None; the tree was checked when it was fetched.
-    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
-        Ok(self.entries.clone())
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// The contents of all `.sourceignore` files, each with its directory (empty for the root).
@@ -74,20 +69,8 @@ impl Checkout {
     /// # Errors
     /// [`Error::Corrupt`] when one cannot be read back.
     pub fn sourceignore(&self) -> Result<Vec<(BString, Vec<u8>)>, Error> {
-        let mut read = self.reader();
-        let mut files = Vec::new();
-        for entry in self.entries.iter().filter(|entry| matches!(entry.mode, Mode::File | Mode::Executable)) {
-            let (directory, name) = match entry.path.rsplit_once_str("/") {
-                Some((directory, name)) => (directory, name),
-                None => (&b""[..], entry.path.as_slice()),
-            };
-            if name == SOURCEIGNORE {
-                let mut text = Vec::new();
-                read(entry, &mut text).map_err(|err| Error::Corrupt { url: self.url.clone(), message: err.to_string() })?;
-                files.push((directory.into(), text));
-            }
-        }
-        Ok(files)
+        let found = headwater_storage::sourceignore(&self.entries, self.reader());
+        found.map_err(|err| Error::Corrupt { url: self.url.clone(), message: err.to_string() })
     }
 
     /// Sees to it that nobody gets to see what mirrors hold of this again. True if they held some of it, so that fetching once more

@@ -118,7 +118,7 @@ async fn a_checkout_is_the_tree_that_git_holds() {
         let head = resolve(&remote, &reference).await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let checkout = fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap();
-        let mut entries = checkout.entries().unwrap();
+        let mut entries = checkout.entries().to_vec();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         let listed: Vec<_> = entries.iter().map(|e| (e.path.to_str().unwrap(), e.mode)).collect();
         assert_eq!(

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use bstr::{BStr, BString, ByteSlice as _, ByteVec as _};
 use headwater_api::git_repository::{GitRepository, GitRepositoryInclude};
 use headwater_api::{Artifact, reason};
-use headwater_storage::{Contents, Digest, Entry, Limits, Location, Mode, Reader, Storage, Unpacked};
+use headwater_storage::{Contents, Digest, Entry, Limits, Location, Mode, Reader, Storage, Unpacked, joined};
 use kube::api::Api;
 use kube::{Resource, ResourceExt};
 use tempfile::TempDir;
@@ -62,7 +62,7 @@ impl Tree {
         scratch: TempDir,
         cancel: &AtomicBool,
     ) -> Result<Self, Failure> {
-        let mut tree = Self { entries: checkout.entries()?, checkout, included: Vec::new(), scratch };
+        let mut tree = Self { entries: checkout.entries().to_vec(), checkout, included: Vec::new(), scratch };
         let limits = Limits { bytes: limits.tree_size, entries: limits.entries, file: limits.blob_size };
         let size = |entries: &[Entry]| entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
         let mut room = limits.bytes.saturating_sub(size(&tree.entries));
@@ -81,7 +81,7 @@ impl Tree {
                 return Err(failed("the tree exceeds --git-max-tree-size".into()));
             }
             room -= taken;
-            tree.add(unpacked, inside(include.to_path()).as_ref()).map_err(failed)?;
+            tree.add(unpacked, joined(include.to_path().into()).as_ref()).map_err(failed)?;
             if tree.entries.len() as u64 > limits.entries {
                 return Err(failed("more files than --git-max-entries".into()));
             }
@@ -97,16 +97,11 @@ impl Tree {
     /// The contents of all `.sourceignore` files, each with its directory (empty for the root).
     pub fn sourceignore(&self) -> Result<Vec<(BString, Vec<u8>)>, Failure> {
         let mut files: BTreeMap<BString, Vec<u8>> = self.checkout.sourceignore()?.into_iter().collect();
-        for entry in self.entries.iter().filter(|entry| self.source(entry).is_some()) {
-            let (directory, name) = entry.path.rsplit_once_str("/").unwrap_or((b"", entry.path.as_slice()));
-            if name == b".sourceignore" && matches!(entry.mode, Mode::File | Mode::Executable) {
-                let mut text = Vec::new();
-                self.reader()(entry, &mut text)
-                    .map_err(|error| Failure::fetch("SourceIgnoreError", format!("failed to load source ignore patterns: {error}")))?;
-                // In place of the checkout's own, if it has one there.
-                files.insert(directory.into(), text);
-            }
-        }
+        let included = self.entries.iter().filter(|entry| self.source(entry).is_some());
+        let found = headwater_storage::sourceignore(included, self.reader());
+        // In place of the checkout's own, if it has one there.
+        files
+            .extend(found.map_err(|error| Failure::fetch("SourceIgnoreError", format!("failed to load source ignore patterns: {error}")))?);
         Ok(files.into_iter().collect())
     }
 
@@ -164,19 +159,6 @@ impl Contents for Tree {
             }
         })
     }
-}
-
-/// A path that stays inside the tree: `..` leads no further up than its root.
-fn inside(path: &str) -> BString {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join("/").into()
 }
 
 /// The folders above a path.

@@ -20,8 +20,8 @@ pub(super) fn checked(path: &BStr) -> Result<BString, Stop> {
     Ok(joined(path))
 }
 
-/// Joins the parts of a path. `..` takes one away, if there is one.
-pub(super) fn joined(path: &BStr) -> BString {
+/// A path without what means nothing, that stays inside of its root: `..` leads no further up than that.
+pub fn joined(path: &BStr) -> BString {
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in path.split_str("/") {
         match part {

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use bstr::BStr;
+use bstr::{BStr, ByteSlice as _};
 use gix::ObjectId;
 use gix::protocol::transport::Protocol;
-use headwater_storage::{Entry, Mode};
+use headwater_storage::{Entry, Mode, joined};
 
 use super::objects::Objects;
 use super::paths::Paths;
@@ -26,17 +26,9 @@ const BATCH: usize = 2_000;
 pub(super) fn check(folders: &[String], entries: &[Entry]) -> Result<(), Error> {
     let there: HashSet<&[u8]> = entries.iter().map(|entry| entry.path.as_slice()).collect();
     for folder in folders {
-        let mut path: Vec<&str> = Vec::new();
-        for name in folder.split('/') {
-            match name {
-                "" | "." => {}
-                ".." => drop(path.pop()),
-                name => path.push(name),
-            }
-        }
-        let path = path.join("/");
-        if !path.is_empty() && !there.contains(path.as_bytes()) {
-            let place = std::env::temp_dir().join("gitrepository").join(path);
+        let path = joined(folder.as_str().into());
+        if !path.is_empty() && !there.contains(path.as_slice()) {
+            let place = std::env::temp_dir().join("gitrepository").join(path.to_os_str_lossy());
             return Err(Error::NoFolder { folder: folder.clone(), place });
         }
     }

@@ -53,7 +53,7 @@ async fn artifact(remote: &Remote, reference: &Reference) -> Result<(String, Str
     let storage = Storage::open(options).unwrap();
     let at = Location::new("gitrepository", "a", "b", "c.tar.gz").unwrap();
     let ignore = Ignore::new(&checkout.sourceignore().unwrap(), None);
-    let stored = storage.archive(&at, &checkout.entries().unwrap(), &checkout, &ignore, &AtomicBool::new(false), None).unwrap();
+    let stored = storage.archive(&at, checkout.entries(), &checkout, &ignore, &AtomicBool::new(false), None).unwrap();
     Ok((head.revision, stored.digest.to_string()))
 }
 

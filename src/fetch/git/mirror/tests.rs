@@ -80,7 +80,7 @@ async fn checkout(remote: &Remote) -> Result<Checkout, Error> {
 /// The contents of a file.
 fn text(checkout: &Checkout, path: &str) -> std::io::Result<String> {
     use headwater_storage::Contents as _;
-    let entries = checkout.entries().unwrap();
+    let entries = checkout.entries();
     let mut out = Vec::new();
     checkout.reader()(entries.iter().find(|entry| entry.path == path).unwrap(), &mut out)?;
     Ok(String::from_utf8(out).unwrap())
@@ -122,7 +122,7 @@ async fn what_many_ask_for_at_once_is_fetched_once() {
         tokio::spawn(async move {
             let scratch = tempfile::tempdir().unwrap();
             let head = resolve(&remote, &branch("main")).await.unwrap();
-            fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap().entries().unwrap().len()
+            fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap().entries().len()
         })
     });
     let found: Vec<_> = futures::future::try_join_all(asks).await.unwrap();

@@ -64,7 +64,7 @@ async fn new_and_old_servers_give_the_same() {
             assert_eq!(head.id.to_string(), id);
             let scratch = tempfile::tempdir().unwrap();
             let checkout = fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap();
-            assert_eq!(checkout.entries().unwrap().len(), 5);
+            assert_eq!(checkout.entries().len(), 5);
         }
         assert!(!sshd.spoken().is_empty() && sshd.spoken().replace(spoken, "").is_empty(), "{}", sshd.spoken());
         assert!(sshd.all_closed());
@@ -263,6 +263,6 @@ async fn a_pack_of_many_windows_comes_whole() {
     let head = resolve(&remote, &branch("main")).await.unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let checkout = fetch(&remote, &head, &Content::default(), scratch.path()).await.unwrap();
-    assert!(checkout.entries().unwrap().iter().any(|entry| entry.size == 5_000_000));
+    assert!(checkout.entries().iter().any(|entry| entry.size == 5_000_000));
     assert!(sshd.all_closed());
 }
