@@ -138,6 +138,64 @@ impl Storage {
         Ok(Stored { digest: out.digest.finish(), size: out.size })
     }
 
+    /// Stores a file as `write` writes it, in place of what was stored there before.
+    ///
+    /// # Errors
+    /// What `write` fails with; [`Error::Directory`] and [`Error::Write`]. Whatever fails, what was
+    /// stored before is still there, and nothing else is.
+    pub fn store<E: From<Error>>(&self, at: &Location, write: impl FnOnce(&mut dyn io::Write) -> Result<(), E>) -> Result<Stored, E> {
+        let path = self.file(at);
+        let mut out = Output { file: Temporary::beside(&path)?, digest: Hasher::new(self.options.algorithm), size: 0 };
+        write(&mut out)?;
+        out.file.persist(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
+        // These are about the file of before.
+        remove(&hidden::sidecar(&path))?;
+        remove(&hidden::note(&path))?;
+        Ok(Stored { digest: out.digest.finish(), size: out.size })
+    }
+
+    /// Makes `name`, in the object's folder, a symbolic link to an artifact, in place of what had that
+    /// name.
+    ///
+    /// # Errors
+    /// [`Error::Location`] for a name that no artifact could have, [`Error::Write`].
+    pub fn link(&self, at: &Location, name: &str) -> Result<(), Error> {
+        location::check(name)?;
+        let path = self.file(at).with_file_name(name);
+        if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == at.file()) {
+            return Ok(());
+        }
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let folder = path.parent().unwrap_or(&path);
+        let draft =
+            tempfile::Builder::new().prefix(location::TEMPORARY).make_in(folder, |draft| std::os::unix::fs::symlink(at.file(), draft));
+        let (_, draft) = draft.map_err(failed)?.into_parts();
+        draft.persist(&path).map_err(|error| failed(error.error))
+    }
+
+    /// Notes something of an artifact, in place of what was noted before. It goes with the artifact,
+    /// and when another is stored in its place. After a crash of the machine it may be lost.
+    ///
+    /// # Errors
+    /// [`Error::Write`]; nothing is noted then.
+    pub fn note(&self, at: &Location, text: &[u8]) -> Result<(), Error> {
+        let path = hidden::note(&self.file(at));
+        let write = || -> io::Result<()> {
+            let mut file = Temporary::create(path.parent().unwrap_or(&path))?;
+            file.write_all(text)?;
+            file.rename(&path)
+        };
+        write().map_err(|source| Error::Write { path: path.clone(), source })
+    }
+
+    /// What was noted of an artifact, unless that is more than `limit` bytes.
+    pub fn noted(&self, at: &Location, limit: u64) -> Option<Vec<u8>> {
+        let file = File::open(hidden::note(&self.file(at))).ok()?;
+        let mut text = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut text).ok()?;
+        (text.len() as u64 <= limit).then_some(text)
+    }
+
     /// Removes an artifact and what belongs to it; that it is not there is fine.
     ///
     /// # Errors
@@ -145,7 +203,8 @@ impl Storage {
     pub fn remove(&self, at: &Location) -> Result<(), Error> {
         let path = self.file(at);
         remove(&path)?;
-        remove(&hidden::sidecar(&path)).map(drop)
+        remove(&hidden::sidecar(&path))?;
+        remove(&hidden::note(&path)).map(drop)
     }
 
     /// Removes all artifacts of an object, and says which files were there.

@@ -1,5 +1,6 @@
-//! Files beside the artifacts of an object that are no artifacts: what a segment was made of, and
-//! when the last good pass ended. Their names start with a dot, so that they are never served.
+//! Files beside the artifacts of an object that are no artifacts: what a segment was made of, what
+//! was noted of an artifact, and when the last good pass ended. Their names start with a dot, so that
+//! they are never served.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -11,19 +12,31 @@ use std::{
 pub(super) const PASS: &str = ".pass";
 /// What the name of a sidecar ends with.
 const SEGMENTS: &str = ".segments";
+/// What the name of a note ends with.
+const NOTE: &str = ".note";
 
 /// The sidecar of an artifact.
 pub(super) fn sidecar(artifact: &Path) -> PathBuf {
+    beside(artifact, SEGMENTS)
+}
+
+/// What was noted of an artifact.
+pub(super) fn note(artifact: &Path) -> PathBuf {
+    beside(artifact, NOTE)
+}
+
+fn beside(artifact: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(artifact.file_name().unwrap_or_default());
-    name.push(SEGMENTS);
+    name.push(suffix);
     artifact.with_file_name(name)
 }
 
-/// The artifact that a sidecar belongs to; none if the file is no sidecar.
-pub(super) fn artifact(sidecar: &Path) -> Option<PathBuf> {
-    let name = sidecar.file_name()?.as_bytes().strip_prefix(b".")?.strip_suffix(SEGMENTS.as_bytes())?;
-    (!name.is_empty()).then(|| sidecar.with_file_name(OsStr::from_bytes(name)))
+/// The artifact that a sidecar or a note belongs to; none if the file is neither.
+pub(super) fn artifact(file: &Path) -> Option<PathBuf> {
+    let name = file.file_name()?.as_bytes().strip_prefix(b".")?;
+    let name = [SEGMENTS, NOTE].iter().find_map(|suffix| name.strip_suffix(suffix.as_bytes()))?;
+    (!name.is_empty()).then(|| file.with_file_name(OsStr::from_bytes(name)))
 }
 
 /// Whether a file is one of those.
@@ -36,11 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sidecar_and_its_artifact_know_each_other() {
+    fn sidecars_notes_and_their_artifact_know_each_other() {
         let path = Path::new("k/n/x/a.tar.gz");
         assert_eq!(sidecar(path), Path::new("k/n/x/.a.tar.gz.segments"));
         assert_eq!(artifact(&sidecar(path)).as_deref(), Some(path));
-        for other in ["k/a.segments", "k/.segments", "k/.a", "k/.pass", ".."] {
+        assert_eq!(artifact(&note(path)).as_deref(), Some(path));
+        for other in ["k/a.segments", "k/.segments", "k/a.note", "k/.note", "k/.a", "k/.pass", ".."] {
             assert_eq!(artifact(Path::new(other)), None, "{other}");
         }
         assert!(is_hidden(Path::new("k/.pass")) && is_hidden(&sidecar(path)) && !is_hidden(path));

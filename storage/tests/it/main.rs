@@ -3,6 +3,7 @@
 
 mod archive;
 mod failure;
+mod files;
 mod golden;
 mod incremental;
 mod links;
