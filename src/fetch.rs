@@ -6,7 +6,10 @@ use std::fmt::Write as _;
 
 pub mod auth;
 pub mod git;
+pub mod helm;
+pub mod oci;
 pub mod verify;
+pub mod yaml;
 
 /// The lower-case hexadecimal digits of `bytes`.
 fn hex(bytes: &[u8]) -> String {

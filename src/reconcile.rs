@@ -4,6 +4,9 @@ pub mod aid;
 pub mod drive;
 pub mod failure;
 pub mod git_repository;
+pub mod helm;
+pub mod helm_chart;
+pub mod helm_repository;
 pub mod kept;
 pub mod pass;
 pub mod resume;
@@ -60,10 +63,27 @@ pub struct Ctx {
     pub git_algorithms: git::Algorithms,
     /// Who we are to those who issue credentials.
     pub identities: git_repository::Identities,
+    /// What is for Helm alone.
+    pub helm: helm::Helm,
+    /// Where the sources of charts are looked up.
+    pub sources: helm_chart::Sources,
     /// After which time an object whose dependency is not ready is looked at again.
     pub requeue_dependency: Duration,
     /// Whether Git repositories on this machine may be read.
     pub local_repositories: git::LocalRepositories,
+}
+
+/// An object of any kind that has another artifact than before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The object's kind.
+    pub kind: String,
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The revision of its artifact.
+    pub revision: String,
 }
 
 /// When an object is to be reconciled, and how long a pass may take.
@@ -90,9 +110,21 @@ pub trait Reconcile: Resource<DynamicType = ()> + Clone + Debug + Serialize + De
     fn common(status: &Self::Status) -> Common;
     /// A status with another shared part, and what was learnt and the outcome say of the kind's own fields.
     fn with(&self, status: Self::Status, common: Common, facts: &[Fact], outcome: Option<&Done>) -> Self::Status;
+    /// Whether there is nothing to reconcile: the object only says where something is.
+    fn is_static(&self) -> bool {
+        false
+    }
     /// The objects of the same kind and namespace whose artifacts go into this one's.
     fn dependencies(&self) -> Vec<&str> {
         Vec::new()
+    }
+    /// Whether its artifact has to be made anew, now that an object of another kind has another artifact.
+    fn follows(&self, _other: &Changed) -> bool {
+        false
+    }
+    /// Whether what the artifact was made from may have changed while no process was looking.
+    fn may_have_missed(&self, _cx: &Ctx) -> impl Future<Output = bool> + Send {
+        std::future::ready(!self.dependencies().is_empty())
     }
     /// Reason and message of the event of a pass that found nothing new.
     fn unchanged(revision: &str) -> (&'static str, String);

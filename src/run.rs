@@ -2,6 +2,7 @@
 
 mod claims;
 mod client;
+mod indexes;
 mod lane;
 pub mod standalone;
 mod tasks;
@@ -11,24 +12,31 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use headwater_api::GitRepository;
+use futures::channel::mpsc;
+use headwater_api::{GitRepository, HelmChart, HelmRepository};
 use headwater_storage::{Retention, Storage};
 use kube::runtime::reflector;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::cluster::leases::{self, End, Terms};
+use crate::cluster::leases::{self, End};
 use crate::cluster::retries::Retries;
 use crate::fetch::auth::Cache;
-use crate::fetch::git;
+use crate::fetch::helm::{chart, index};
+use crate::fetch::{git, oci, yaml};
 use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::chain;
 use crate::reconcile::git_repository::{Identities, NamedAccounts};
+use crate::reconcile::helm::indexes::{Indexes, Terms};
+use crate::reconcile::helm::{self, Helm};
+use crate::reconcile::helm_chart::Sources;
 use crate::serve::{self, artifacts, health};
 use crate::settings::{self, Controller};
 use crate::telemetry::Metrics;
+use lane::Links;
 use tasks::Tasks;
 
 /// Why the process ends with an error.
@@ -46,9 +54,8 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     let mut tasks = Tasks::new(stop.clone());
     tasks.spawn("signals", tasks::signals(stop.clone())?);
 
-    let storage = open(&settings.storage)?;
-    let identities = identities(&settings);
-    let metrics = Arc::new(metrics(&identities.cache));
+    let shared = Shared::new(&settings, git::LocalRepositories::Refused)?;
+    let metrics = Arc::clone(&shared.metrics);
     let readiness = observe(&settings, &metrics, &mut tasks).await?;
     let client = client::client(&settings.client).await?;
     for flag in settings.without_effect() {
@@ -62,7 +69,7 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
         () = tasks.any_ended() => None,
     };
     if !stop.is_cancelled() {
-        reconcile(&settings, client, storage, metrics, identities, git::LocalRepositories::Refused, &mut tasks).await?;
+        reconcile(&settings, client, shared, &mut tasks).await?;
         let lost = leadership.as_ref().map(leases::Leadership::lost_token).unwrap_or_default();
         tokio::select! {
             () = tasks.any_ended() => {}
@@ -95,21 +102,39 @@ async fn observe(settings: &Controller, metrics: &Arc<Metrics>, tasks: &mut Task
     Ok(readiness)
 }
 
-/// Starts the artifact server and the reconcilers.
-async fn reconcile(
-    settings: &Controller,
-    client: kube::Client,
+/// What is there before anything is started.
+struct Shared {
     storage: Storage,
     metrics: Arc<Metrics>,
     identities: Identities,
+    helm: Helm,
     local_repositories: git::LocalRepositories,
-    tasks: &mut Tasks,
-) -> Result<(), Stopped> {
+}
+
+impl Shared {
+    fn new(settings: &Controller, local_repositories: git::LocalRepositories) -> Result<Self, Stopped> {
+        let storage = open(&settings.storage)?;
+        let (identities, helm) = (identities(settings), helm(&settings.helm));
+        let metrics = Arc::new(metrics(&identities.cache, &helm.indexes));
+        Ok(Self { storage, metrics, identities, helm, local_repositories })
+    }
+}
+
+/// Starts the artifact server and the reconcilers.
+async fn reconcile(settings: &Controller, client: kube::Client, shared: Shared, tasks: &mut Tasks) -> Result<(), Stopped> {
+    let Shared { storage, metrics, identities, helm, local_repositories } = shared;
     let stop = tasks.stop_token();
-    let (reader, writer) = reflector::store::<GitRepository>();
+    let (git, git_writer) = reflector::store::<GitRepository>();
+    let (repositories, repositories_writer) = reflector::store::<HelmRepository>();
+    let (charts, charts_writer) = reflector::store::<HelmChart>();
     // Before anything on disk is touched: who has the address may have the storage, too.
     let listener = serve::bind(&settings.storage.addr).await?;
-    let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::Stored(reader.clone())));
+    let claims: Vec<Box<dyn artifacts::Claims>> = vec![
+        Box::new(claims::Stored(git.clone())),
+        Box::new(claims::Stored(repositories.clone())),
+        Box::new(claims::Stored(charts.clone())),
+    ];
+    let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::All(claims)));
     tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
     let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
     let (recorder, queues) = notify::recorder(posting);
@@ -138,11 +163,31 @@ async fn reconcile(
             host_keys: settings.auth.ssh_hostkey_algos.clone(),
         },
         identities,
+        helm: helm.clone(),
+        sources: Sources { git: git.clone(), helm: repositories.clone() },
         requeue_dependency: reconciling.requeue_dependency,
         local_repositories,
     });
-    tasks.spawn("gitrepository controller", lane::run(cx, reader, writer, reconciling.clone(), stop));
+    let (tell, hear) = mpsc::unbounded();
+    let telling = || Links { tell: Some(tell.clone()), hear: None };
+    let hearing = Links { tell: None, hear: Some(hear) };
+    tasks.spawn("helm index cache", purge(helm.indexes, settings.helm.cache_purge_interval, stop.clone()));
+    let (on, with) = (reconciling.clone(), Arc::clone(&cx));
+    tasks.spawn("gitrepository controller", lane::run(with, git, git_writer, on, telling(), stop.clone()));
+    let (on, with) = (reconciling.clone(), Arc::clone(&cx));
+    tasks.spawn("helmrepository controller", lane::run(with, repositories, repositories_writer, on, telling(), stop.clone()));
+    tasks.spawn("helmchart controller", lane::run(cx, charts, charts_writer, reconciling.clone(), hearing, stop));
     Ok(())
+}
+
+/// Drops indexes that have had their time, from time to time.
+async fn purge(indexes: Indexes, every: Duration, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every.max(Duration::from_secs(1))) => indexes.purge(),
+        }
+    }
 }
 
 fn open(settings: &settings::Storage) -> Result<Storage, Stopped> {
@@ -183,11 +228,14 @@ fn identities(settings: &Controller) -> Identities {
     }
 }
 
-/// The numbers of this process, with those of the cache of tokens where it is on.
-fn metrics(tokens: &Cache) -> Metrics {
+/// The numbers of this process, with those of its caches where they are on.
+fn metrics(tokens: &Cache, indexes: &Indexes) -> Metrics {
     let mut metrics = Metrics::new();
     if tokens.counts().is_some() {
         metrics.collect(tokens::Tokens(tokens.clone()));
+    }
+    if indexes.counts().is_some() {
+        metrics.collect(indexes::Cached(indexes.clone()));
     }
     metrics
 }
@@ -199,6 +247,23 @@ fn mirrors(settings: &Controller) -> Result<git::Mirrors, Stopped> {
     let budget = git::Budget { size: settings.limits.git_mirror_max_size, age: settings.limits.git_mirror_max_age };
     let told = |error| format!("cannot keep mirrors in {}: {error}; set --git-mirror-path to a writable folder", path.display());
     Ok(git::Mirrors::open(&path, budget).map_err(told)?)
+}
+
+/// What passes over Helm's kinds use.
+fn helm(settings: &settings::Helm) -> Helm {
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let chart = chart::Limits { archive: settings.chart_max_size, file: settings.chart_file_max_size, ..chart::Limits::default() };
+    let (yaml, items) = (chart.yaml, usize::try_from(settings.cache_max_size).unwrap_or(usize::MAX));
+    let yaml = yaml::Limits { bytes: yaml.bytes.max(bytes(settings.chart_file_max_size)), ..yaml };
+    Helm {
+        limits: helm::Limits {
+            index: index::Limits::of_file(settings.index_max_size),
+            chart: chart::Limits { yaml, ..chart },
+            registry: oci::Limits::default(),
+        },
+        digest_check: settings.chart_digest,
+        indexes: Indexes::new(Terms { items, ttl: settings.cache_ttl }),
+    }
 }
 
 fn limits(settings: &settings::Limits) -> git::Limits {
@@ -231,7 +296,7 @@ async fn lead(
     }
     let name = leader.lease_name(&settings.reconciling.watch_label_selector);
     metrics.follows(&name);
-    let terms = Terms {
+    let terms = leases::Terms {
         namespace: settings.reconciling.runtime_namespace.clone(),
         name: name.clone(),
         identity: leases::identity(),

@@ -23,7 +23,7 @@ pub use client::Client;
 pub use controller::Reconciling;
 pub use events::Events;
 pub use features::{Gate, Gates};
-pub use helm::Helm;
+pub use helm::{DigestCheck, Helm};
 pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
@@ -116,7 +116,7 @@ impl Controller {
 
     /// The flags that were set to something, yet do nothing so far; to be reported once at start.
     pub fn without_effect(&self) -> Vec<&'static str> {
-        let mut flags = self.helm.without_effect();
+        let mut flags = Vec::new();
         if self.gates().cache_secrets_and_config_maps {
             flags.push("feature-gates CacheSecretsAndConfigMaps");
         }

@@ -32,14 +32,33 @@ pub enum Error {
     /// A comparison looks like one, but its version does not parse.
     #[error("constraint parser error")]
     Operand,
+    /// The version has more than 256 bytes.
+    #[error("version string is too long (max {VERSION_LENGTH} bytes)")]
+    VersionTooLong,
+    /// The range has more than 512 bytes.
+    #[error("constraint string is too long (max {RANGE_LENGTH} bytes)")]
+    RangeTooLong,
+    /// The range has more than 32 alternatives.
+    #[error("too many constraint groups (max {ALTERNATIVES})")]
+    TooManyAlternatives,
 }
+
+/// How long a version may be, in bytes.
+const VERSION_LENGTH: usize = 256;
+/// How long a range may be, in bytes.
+const RANGE_LENGTH: usize = 512;
+/// How many alternatives a range may have.
+const ALTERNATIVES: usize = 32;
 
 impl Version {
     /// Reads a version leniently: `v1`, `1.2` and `01.2.3` are versions; missing numbers are zero.
     ///
     /// # Errors
-    /// [`Error::Version`] for anything else, numbers beyond 64 bits among it.
+    /// [`Error::Version`] for anything else, numbers beyond 64 bits among it; [`Error::VersionTooLong`].
     pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > VERSION_LENGTH {
+            return Err(Error::VersionTooLong);
+        }
         let rest = text.strip_prefix('v').unwrap_or(text);
         let (rest, build) = rest.split_once('+').map_or((rest, None), |(a, b)| (a, Some(b)));
         let (core, pre) = rest.split_once('-').map_or((rest, None), |(a, b)| (a, Some(b)));

@@ -8,11 +8,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
-use crate::{GitRepository, meta};
+use crate::{GitRepository, HelmChart, HelmRepository, meta};
 
 /// One definition a kind, ready to be applied.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    vec![finish(GitRepository::crd())]
+    [GitRepository::crd(), HelmRepository::crd(), HelmChart::crd()].map(finish).into()
 }
 
 /// The definition as a YAML document. Fails only if the serialiser does.

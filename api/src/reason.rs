@@ -16,6 +16,8 @@ pub const DEPENDENCY_NOT_READY: &str = "DependencyNotReady";
 pub const FEATURE_GATE_DISABLED: &str = "FeatureGateDisabled";
 /// A new artifact was stored.
 pub const NEW_ARTIFACT: &str = "NewArtifact";
+/// A chart was built that the artifact does not hold.
+pub const NEW_CHART: &str = "NewChart";
 /// The source has a revision that the artifact does not hold.
 pub const NEW_REVISION: &str = "NewRevision";
 /// The artifact holds what the source has.
@@ -72,3 +74,31 @@ pub const PATCH_OPERATION_FAILED: &str = "PatchOperationFailed";
 pub const GARBAGE_COLLECTION_SUCCEEDED: &str = "GarbageCollectionSucceeded";
 /// Artifacts no longer needed could not be deleted.
 pub const GARBAGE_COLLECTION_FAILED: &str = "GarbageCollectionFailed";
+/// The index of a Helm repository could not be fetched or read.
+pub const INDEXATION_FAILED: &str = "IndexationFailed";
+/// A chart was taken out of a Helm repository as it is.
+pub const CHART_PULL_SUCCEEDED: &str = "ChartPullSucceeded";
+/// A chart was packaged anew.
+pub const CHART_PACKAGE_SUCCEEDED: &str = "ChartPackageSucceeded";
+/// The chart's name, path or version range cannot be used.
+pub const INVALID_CHART_REFERENCE: &str = "InvalidChartReference";
+/// The chart could not be found in its Helm repository or taken out of it.
+pub const CHART_PULL_ERROR: &str = "ChartPullError";
+/// The chart's version could not be completed with the metadata that it needs.
+pub const METADATA_PATCH_ERROR: &str = "MetadataPatchError";
+/// The values files could not be found or merged.
+pub const VALUES_FILES_ERROR: &str = "ValuesFilesError";
+/// The chart's dependencies could not be had.
+pub const DEPENDENCY_BUILD_ERROR: &str = "DependencyBuildError";
+/// The chart could not be packaged.
+pub const CHART_PACKAGE_ERROR: &str = "ChartPackageError";
+/// The chart's signature could not be verified.
+pub const CHART_VERIFICATION_ERROR: &str = "ChartVerificationError";
+/// Building failed, and nothing more precise is known.
+pub const UNKNOWN: &str = "Unknown";
+/// The source that has the chart has no artifact.
+pub const NO_SOURCE_ARTIFACT: &str = "NoSourceArtifact";
+/// The source that has the chart could not be read.
+pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
+/// The source that has the chart is of a kind that can have none.
+pub const UNSUPPORTED_SOURCE_KIND: &str = "UnsupportedSourceKind";

@@ -32,8 +32,22 @@ impl Error {
     }
 }
 
-/// Reads a Secret.
+/// A Secret with its type, which says what its keys mean.
+#[derive(Clone, Default)]
+pub struct Typed {
+    /// The type.
+    pub type_: String,
+    /// The data.
+    pub data: Data,
+}
+
+/// Reads the data of a Secret.
 pub async fn secret(client: &kube::Client, namespace: &str, name: &str) -> Result<Data, Error> {
+    Ok(typed(client, namespace, name).await?.data)
+}
+
+/// Reads a Secret.
+pub async fn typed(client: &kube::Client, namespace: &str, name: &str) -> Result<Typed, Error> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let found = api.get(name).await.map_err(|error| Error {
         namespace: namespace.to_owned(),
@@ -41,5 +55,6 @@ pub async fn secret(client: &kube::Client, namespace: &str, name: &str) -> Resul
         why: telemetry::told(&error),
         missing: matches!(&error, kube::Error::Api(status) if status.code == 404),
     })?;
-    Ok(found.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect())
+    let data = found.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
+    Ok(Typed { type_: found.type_.unwrap_or_default(), data })
 }

@@ -1,13 +1,17 @@
-//! Credentials that a provider issues for a Git repository, for a short while.
+//! Credentials that a provider issues for a Git repository or a registry of artifacts, for a short while.
 //!
 //! `github` turns the key of a GitHub App into an installation token, `azure` a workload identity into a Microsoft Entra token for
-//! Azure DevOps, `aws` one into a signed password for CodeCommit. What is issued is kept in a [`Cache`].
+//! Azure DevOps, `aws` one into a signed password for CodeCommit. `registry` turns what `aws`, `azure` and `gcp` know into the user and
+//! the password of a registry. What is issued is kept in a [`Cache`].
 
 mod answer;
 mod aws;
 mod azure;
 mod cache;
+mod gcp;
 mod github;
+mod jwt;
+mod registry;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +24,7 @@ use url::Url;
 
 pub use cache::{Cache, Counts, Events, Object};
 pub use github::{App, Misfit};
+pub use registry::{Registrar, registry_credentials};
 
 /// Of a token's file, this many bytes are read.
 const LARGEST_FILE: u64 = 64 * 1024;
@@ -40,7 +45,7 @@ impl Error {
     }
 }
 
-/// The environment of this process, as far as it speaks of identities: the variables of AWS and Azure.
+/// The environment of this process, as far as it speaks of identities: the variables of AWS, Azure and Google Cloud.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -53,7 +58,9 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(variables: T) -> Self {
-        let concerns = |name: &str| ["AWS_", "AZURE_"].iter().any(|prefix| name.starts_with(prefix));
+        let concerns = |name: &str| {
+            ["AWS_", "AZURE_", "GCE_METADATA_", "GOOGLE_", "CLOUDSDK_API_ENDPOINT_OVERRIDES_"].iter().any(|prefix| name.starts_with(prefix))
+        };
         Self(variables.into_iter().filter(|(name, _)| concerns(name)).collect())
     }
 }
@@ -93,7 +100,7 @@ pub enum Provider {
 /// For what credentials are wanted, and what may be used to get them.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    /// The repository.
+    /// The repository; of one in a registry (`oci://host:port/…`), only host and port are looked at.
     pub url: &'a Url,
     /// The account to act as; the controller itself where there is none.
     pub account: Option<&'a dyn Account>,
@@ -165,15 +172,19 @@ struct Token {
     expires: DateTime<Utc>,
 }
 
+/// What an access token is for, as messages name it.
+const GIT: &str = "Git repository";
+const REGISTRY: &str = "artifact registry";
+
 /// A provider that knows the controller by its environment, and service accounts by their tokens.
 trait Issuer: Sync {
     /// What objects call it.
     const NAME: &'static str;
-    /// For whom tokens of service accounts are made out.
-    const AUDIENCE: &'static str;
 
     /// What an account is to the provider, from its annotations.
     fn identity(annotations: &BTreeMap<String, String>) -> Result<String, Error>;
+    /// For whom tokens of service accounts with this identity are made out.
+    fn audience(&self, request: &Request<'_>, identity: &str) -> impl Future<Output = Result<String, Error>> + Send;
     /// A token for the controller.
     fn own(&self, request: &Request<'_>) -> impl Future<Output = Result<Token, Error>> + Send;
     /// A token for an account in exchange for its own.
@@ -186,9 +197,10 @@ trait Issuer: Sync {
     ) -> impl Future<Output = Result<Token, Error>> + Send;
 }
 
-/// An access token from the cache or from the issuer, and the digest of as whom. `scope` is what else shapes the token.
-async fn access<I: Issuer>(issuer: &I, request: &Request<'_>, scope: &str) -> Result<(Token, String), Error> {
-    found(issuer, request, scope).await.map_err(|error| error.within("failed to get access token for Git repository"))
+/// An access token from the cache or from the issuer, and the digest of as whom. `scope` is what else shapes the token, `purpose` what
+/// it is for.
+async fn access<I: Issuer>(issuer: &I, request: &Request<'_>, scope: &str, purpose: &str) -> Result<(Token, String), Error> {
+    found(issuer, request, scope).await.map_err(|error| error.within(format_args!("failed to get access token for {purpose}")))
 }
 
 async fn found<I: Issuer>(issuer: &I, request: &Request<'_>, scope: &str) -> Result<(Token, String), Error> {
@@ -204,7 +216,8 @@ async fn found<I: Issuer>(issuer: &I, request: &Request<'_>, scope: &str) -> Res
         .map_err(|error| error.within(format_args!("failed to get provider identity from service account '{name}' annotations")))?;
     let key = digest(&[I::NAME, scope, request.route, &name, &identity]);
     let new = async {
-        let token = account.token(I::AUDIENCE).await.map_err(|error| Error::new(error.to_string()))?;
+        let audience = issuer.audience(request, &identity).await.map_err(|error| error.within("failed to get provider audience"))?;
+        let token = account.token(&audience).await.map_err(|error| Error::new(error.to_string()))?;
         issuer
             .exchanged(request, account, &identity, &token)
             .await

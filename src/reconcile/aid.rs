@@ -1,5 +1,8 @@
 //! What passes of every kind use.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use headwater_api::meta;
 use kube::ResourceExt;
 use tracing::info;
@@ -22,6 +25,23 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
             // The runtime is stopping: this future is about to be dropped as well.
             Err(_) => std::future::pending().await,
         },
+    }
+}
+
+/// Cancels what blocks elsewhere when the pass ends early.
+#[derive(Default)]
+pub struct CancelOnDrop(Arc<AtomicBool>);
+
+impl CancelOnDrop {
+    /// What is set when the work is of no use any more.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::{Instrument, debug, error, info, info_span};
 
 use super::aid::{blocking, requested, trace_event};
 use super::failure::{Failure, Fate};
-use super::pass::{Done, Fact, Pass};
+use super::pass::{Done, Fact, Kept, Pass};
 use super::status::{self, Common, Seen};
 use super::{Ctx, Reconcile, Schedule, resume};
 use crate::cluster::patch;
@@ -84,6 +84,10 @@ where
     let api: Api<K> = Api::namespaced(cx.client.clone(), &object.namespace().unwrap_or_default());
     if object.meta().deletion_timestamp.is_some() {
         return delete(object, cx, &api).await;
+    }
+    if object.is_static() {
+        retire(object, cx, &api).await?;
+        return Ok((Action::await_change(), Outcome::Success));
     }
     let Some(object) = with_finalizer(object, &api).await? else {
         return Ok((Action::await_change(), Outcome::Success));
@@ -174,10 +178,35 @@ async fn with_finalizer<K: Reconcile>(object: &Arc<K>, api: &Api<K>) -> Result<O
 }
 
 async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result<(Action, Outcome), Error> {
-    cx.retries.forget(&object.uid().unwrap_or_default());
-    if !object.finalizers().iter().any(|f| f == meta::FINALIZER) {
-        return Ok((Action::await_change(), Outcome::Success));
+    if object.finalizers().iter().any(|f| f == meta::FINALIZER) {
+        release(object, cx, api).await?;
     }
+    cx.retries.forget(&object.uid().unwrap_or_default());
+    Ok((Action::await_change(), Outcome::Success))
+}
+
+/// What became static keeps nothing of the time before.
+async fn retire<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result<(), Error> {
+    cx.retries.forget(&object.uid().unwrap_or_default());
+    if let Some(artifact) = &K::common(&object.status()).artifact {
+        cx.intact.forget(artifact);
+    }
+    let nothing = serde_json::to_value(K::Status::default())?;
+    if let Some(difference) = patch::difference(&serde_json::to_value(object.status())?, &nothing) {
+        match patch::status(api, &object.name_any(), &version(object.as_ref()), difference).await {
+            Ok(patched) if patched.finalizers().iter().any(|f| f == meta::FINALIZER) => return release(&Arc::new(patched), cx, api).await,
+            Err(error) if !patch::is_not_found(&error) => return Err(error.into()),
+            _ => return Ok(()),
+        }
+    }
+    if object.finalizers().iter().any(|f| f == meta::FINALIZER) {
+        release(object, cx, api).await?;
+    }
+    Ok(())
+}
+
+/// Removes the artifacts of an object, and then the finalizer.
+async fn release<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result<(), Error> {
     let (storage, kind) = (cx.storage.clone(), K::kind(&()).to_lowercase());
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let removed = blocking(move || storage.remove_object(&kind, &namespace, &name)).await.map_err(Error::Collect)?;
@@ -192,7 +221,7 @@ async fn delete<K: Reconcile>(object: &Arc<K>, cx: &Ctx, api: &Api<K>) -> Result
     let rest: Vec<String> = object.finalizers().iter().filter(|f| *f != meta::FINALIZER).cloned().collect();
     match patch::finalizers(api, &object.name_any(), &version(object.as_ref()), &rest).await {
         Err(error) if !patch::is_not_found(&error) => Err(error.into()),
-        _ => Ok((Action::await_change(), Outcome::Success)),
+        _ => Ok(()),
     }
 }
 
@@ -244,8 +273,8 @@ where
 fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common, outcome: &Result<Done, Failure>) {
     match outcome {
         Ok(done) => {
-            let artifact = done.artifact();
-            if let Done::Unchanged { .. } = done {
+            let Kept { artifact, reason, event: message, .. } = done.kept();
+            if let Done::Unchanged(_) = done {
                 let (reason, message) = K::unchanged(&artifact.revision);
                 trace_event(object, cx, reason, &message);
             }
@@ -257,10 +286,9 @@ fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common,
             } else {
                 return;
             };
-            let message = done.message();
             info!("{message}");
             let about = [("revision", artifact.revision.as_str()), ("digest", artifact.digest.as_str())];
-            cx.recorder.record(Event::about(object, Severity::Info, name, message).with(&about));
+            cx.recorder.record(Event::about(object, Severity::Info, reason.unwrap_or(name), message).with(&about));
         }
         Err(failure) => {
             let message = failure.message();
@@ -275,10 +303,9 @@ fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common,
 
 /// Whether a failure of before is over.
 fn recovered(before: &Common, after: &Common) -> bool {
-    use headwater_api::condition::{FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED};
-    let failing = |common: &Common| {
-        common.conditions.iter().any(|c| [FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED].contains(&c.type_.as_str()))
-    };
+    use headwater_api::condition::{BUILD_FAILED, FETCH_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED};
+    let bad = [FETCH_FAILED, BUILD_FAILED, INCLUDE_UNAVAILABLE, STORAGE_OPERATION_FAILED];
+    let failing = |common: &Common| common.conditions.iter().any(|c| bad.contains(&c.type_.as_str()));
     failing(before) && !failing(after)
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use headwater_api::condition::{self, Status};
+use headwater_api::reason;
 
 /// Any error with a message for people.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -18,7 +19,7 @@ pub enum Fate {
     Stall,
 }
 
-/// The condition that a failure marks.
+/// What a failure says in the conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// The upstream could not be reached, read or resolved.
@@ -29,24 +30,65 @@ pub enum Mark {
     IncludeUnavailable,
     /// The signatures that are asked for are missing or bad. This one marks its condition false.
     SourceVerified,
+    /// The chart could not be found or pulled.
+    ChartNotPulled,
+    /// The chart could not be built.
+    BuildFailed,
+    /// The chart's repository could not be used.
+    ChartUnknown,
+    /// The chart's signatures could not be looked for.
+    ChartVerifier,
+    /// The chart's signatures are missing or bad.
+    ChartUnverified,
 }
 
-impl Mark {
+/// What becomes of one condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marked {
     /// The condition's type.
-    pub fn condition(self) -> &'static str {
+    pub condition: &'static str,
+    /// What it becomes.
+    pub status: Status,
+    /// Its reason, where that is not the failure's.
+    pub reason: Option<&'static str>,
+    /// What its message begins with.
+    pub prefix: &'static str,
+}
+
+const fn marked(condition: &'static str) -> Marked {
+    Marked { condition, status: Status::True, reason: None, prefix: "" }
+}
+
+const FETCH: Marked = marked(condition::FETCH_FAILED);
+const STORAGE: Marked = marked(condition::STORAGE_OPERATION_FAILED);
+const INCLUDE: Marked = marked(condition::INCLUDE_UNAVAILABLE);
+const BUILD: Marked = marked(condition::BUILD_FAILED);
+const UNSIGNED: Marked = Marked { status: Status::False, ..marked(condition::SOURCE_VERIFIED) };
+/// As stock Flux says it of whatever is no failure of the build itself.
+const UNKNOWN: Marked = Marked { reason: Some(reason::UNKNOWN), prefix: "unknown build error: ", ..FETCH };
+const UNVERIFIED: Marked = Marked { reason: Some(reason::VERIFICATION_ERROR), ..UNSIGNED };
+
+impl Mark {
+    /// What becomes of the conditions.
+    pub fn conditions(self) -> &'static [Marked] {
         match self {
-            Self::FetchFailed => condition::FETCH_FAILED,
-            Self::StorageOperationFailed => condition::STORAGE_OPERATION_FAILED,
-            Self::IncludeUnavailable => condition::INCLUDE_UNAVAILABLE,
-            Self::SourceVerified => condition::SOURCE_VERIFIED,
+            Self::FetchFailed | Self::ChartNotPulled => &[FETCH],
+            Self::StorageOperationFailed => &[STORAGE],
+            Self::IncludeUnavailable => &[INCLUDE],
+            Self::SourceVerified => &[UNSIGNED],
+            Self::BuildFailed => &[BUILD],
+            Self::ChartUnknown => &[UNKNOWN],
+            Self::ChartVerifier => &[UNSIGNED, UNKNOWN],
+            Self::ChartUnverified => &[BUILD, UNVERIFIED],
         }
     }
 
-    /// What the condition becomes.
-    pub fn status(self) -> Status {
+    /// The condition that is not true any more because of it.
+    pub fn ends(self) -> Option<&'static str> {
         match self {
-            Self::FetchFailed | Self::StorageOperationFailed | Self::IncludeUnavailable => Status::True,
-            Self::SourceVerified => Status::False,
+            Self::ChartNotPulled | Self::ChartUnknown | Self::ChartVerifier => Some(condition::BUILD_FAILED),
+            Self::BuildFailed | Self::ChartUnverified => Some(condition::FETCH_FAILED),
+            _ => None,
         }
     }
 }
@@ -83,6 +125,11 @@ impl Failure {
     /// A signature that is missing or bad; tried again.
     pub fn unverified(reason: &'static str, source: impl Into<BoxError>) -> Self {
         Self { mark: Some(Mark::SourceVerified), reason, fate: Fate::Retry, source: source.into() }
+    }
+
+    /// A chart that is not found, pulled or built.
+    pub fn chart(mark: Mark, reason: &'static str, source: impl Into<BoxError>) -> Self {
+        Self { mark: Some(mark), reason, fate: Fate::Retry, source: source.into() }
     }
 
     /// The same failure, not tried again until the object changes.

@@ -62,7 +62,7 @@ impl Reconcile for GitRepository {
             if let Some(included) = done.included() {
                 included.clone_into(&mut status.included_artifacts);
             }
-            status.content_config_checksum = Some(done.checksum().to_owned());
+            status.content_config_checksum = Some(done.kept().checksum.clone());
         }
         status
     }

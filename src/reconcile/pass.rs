@@ -1,6 +1,7 @@
 //! One pass over one object: what it learns on the way, and how it ends.
 
 use headwater_api::artifact::Artifact;
+use headwater_api::reason;
 use tokio::time::Instant;
 
 /// What a pass has learnt.
@@ -21,8 +22,31 @@ pub enum Fact {
         /// What was verified, as the object names it.
         mode: String,
     },
+    /// The artifact is not what it is to become.
+    Outdated {
+        /// The reason of the condition.
+        reason: &'static str,
+        /// What it is to become.
+        message: String,
+    },
+    /// The revision of the source artifact that the object's artifact is made from.
+    Source(String),
+    /// The chart could be built.
+    Built,
+    /// What is special of a chart that was stored.
+    Chart {
+        /// Its name.
+        name: String,
+        /// The values files that went into it, where some may be missing.
+        values_files: Vec<String>,
+    },
+}
+
+impl Fact {
     /// The upstream is at a revision other than the artifact's.
-    NewRevision(String),
+    pub fn new_revision(revision: &str) -> Self {
+        Self::Outdated { reason: reason::NEW_REVISION, message: format!("new upstream revision '{revision}'") }
+    }
 }
 
 /// Whether what an object takes from others is what its artifact was made with.
@@ -40,54 +64,46 @@ pub enum Includes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// An artifact was written.
-    Stored {
-        /// The artifact.
-        artifact: Artifact,
-        /// What the event says.
-        message: String,
-        /// The checksum of the configuration that shaped it.
-        checksum: String,
-        /// The artifacts that went into it.
-        included: Vec<Artifact>,
-    },
+    Stored(Kept),
     /// The artifact of before is still the right one.
-    Unchanged {
-        /// The artifact, its URL refreshed.
-        artifact: Artifact,
-        /// What the event says if this pass ended a failure.
-        message: String,
-        /// The checksum of the configuration that shaped it.
-        checksum: String,
-    },
+    Unchanged(Kept),
+}
+
+/// The artifact that an object has after a pass, and what is said of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The artifact, its URL as it is served now.
+    pub artifact: Artifact,
+    /// The reason of conditions and events, where it says more than that there is an artifact.
+    pub reason: Option<&'static str>,
+    /// What the condition says.
+    pub condition: String,
+    /// What events say.
+    pub event: String,
+    /// The checksum of the configuration that shaped it.
+    pub checksum: String,
+    /// The artifacts that went into it.
+    pub included: Vec<Artifact>,
 }
 
 impl Done {
-    /// The artifact that the object has now.
-    pub fn artifact(&self) -> &Artifact {
+    /// What there is now.
+    pub fn kept(&self) -> &Kept {
         match self {
-            Self::Stored { artifact, .. } | Self::Unchanged { artifact, .. } => artifact,
+            Self::Stored(kept) | Self::Unchanged(kept) => kept,
         }
     }
 
-    /// What events say of it.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Stored { message, .. } | Self::Unchanged { message, .. } => message,
-        }
+    /// The artifact that the object has now.
+    pub fn artifact(&self) -> &Artifact {
+        &self.kept().artifact
     }
 
     /// The artifacts that went into a new one; none for one of before.
     pub fn included(&self) -> Option<&[Artifact]> {
         match self {
-            Self::Stored { included, .. } => Some(included),
-            Self::Unchanged { .. } => None,
-        }
-    }
-
-    /// The checksum of the configuration that shaped the artifact.
-    pub fn checksum(&self) -> &str {
-        match self {
-            Self::Stored { checksum, .. } | Self::Unchanged { checksum, .. } => checksum,
+            Self::Stored(kept) => Some(&kept.included),
+            Self::Unchanged(_) => None,
         }
     }
 }

@@ -40,10 +40,6 @@ pub async fn rest<K: Reconcile>(object: &K, before: &Common, cx: &Ctx) -> Option
         return None;
     }
     let artifact = before.artifact.as_ref()?;
-    // What goes into it may have changed while nobody looked.
-    if !object.dependencies().is_empty() {
-        return None;
-    }
     let settled = object.meta().generation == before.observed_generation
         && requested(object) == before.last_handled.as_deref()
         && condition::find(&before.conditions, READY).is_some_and(condition::Condition::is_true)
@@ -51,6 +47,9 @@ pub async fn rest<K: Reconcile>(object: &K, before: &Common, cx: &Ctx) -> Option
     let interval = object.schedule().ok()?.interval;
     let at = Location::parse(&artifact.path).ok()?;
     let ended = if settled { cx.storage.marked(&at)? } else { return None };
+    if object.may_have_missed(cx).await {
+        return None;
+    }
     let rest = remaining(ended, interval, SystemTime::now(), rand::random());
     let problem = kept::look(artifact, cx).await;
     rest.filter(|_| problem.is_ok())

@@ -5,7 +5,7 @@ use headwater_api::artifact::Artifact;
 use headwater_api::condition::{self, Condition, Status};
 use headwater_api::reason;
 
-use super::failure::{Failure, Fate};
+use super::failure::{Failure, Fate, Mark};
 use super::pass::{Done, Fact, Includes};
 
 /// The part of a status that every kind has.
@@ -33,9 +33,10 @@ pub struct Seen<'a> {
 }
 
 /// The conditions that count for `Ready`, the weightiest first, and whether being true is bad.
-const SUMMARY: [(&str, Polarity); 8] = [
+const SUMMARY: [(&str, Polarity); 9] = [
     (condition::STORAGE_OPERATION_FAILED, Polarity::Negative),
     (condition::FETCH_FAILED, Polarity::Negative),
+    (condition::BUILD_FAILED, Polarity::Negative),
     (condition::INCLUDE_UNAVAILABLE, Polarity::Negative),
     (condition::ARTIFACT_OUTDATED, Polarity::Negative),
     (condition::ARTIFACT_IN_STORAGE, Polarity::Positive),
@@ -68,7 +69,7 @@ fn progress(before: &Common, seen: Seen<'_>, facts: &[Fact]) -> (String, bool) {
     }
     for fact in facts {
         match fact {
-            Fact::NewRevision(revision) => message = format!("building artifact: new upstream revision '{revision}'"),
+            Fact::Outdated { message: new, .. } => message = format!("building artifact: {new}"),
             Fact::Included(Includes::New | Includes::Changed) => message = format!("building artifact: {INCLUDES_DIFFER}"),
             _ => continue,
         }
@@ -88,11 +89,10 @@ pub fn reconciling(before: &Common, seen: Seen<'_>, facts: &[Fact]) -> Common {
     if drift || unsettled {
         set(list, condition::READY, Status::Unknown, reason::PROGRESSING, &message, seen);
     }
-    if let Some(Fact::NewRevision(revision)) = facts.last()
+    if let Some(Fact::Outdated { reason, message }) = facts.last()
         && before.artifact.is_some()
     {
-        let message = format!("new upstream revision '{revision}'");
-        set(list, condition::ARTIFACT_OUTDATED, Status::True, reason::NEW_REVISION, &message, seen);
+        set(list, condition::ARTIFACT_OUTDATED, Status::True, reason, message, seen);
     }
     sort(list);
     after
@@ -123,28 +123,35 @@ pub fn fold(before: &Common, seen: Seen<'_>, facts: &[Fact], outcome: Result<&Do
             Fact::Fetched => remove(list, condition::FETCH_FAILED),
             Fact::Unverified => remove(list, condition::SOURCE_VERIFIED),
             Fact::Verified { message, .. } => set(list, condition::SOURCE_VERIFIED, Status::True, reason::SUCCEEDED, message, seen),
-            Fact::NewRevision(revision) if after.artifact.is_some() => {
-                let message = format!("new upstream revision '{revision}'");
-                set(list, condition::ARTIFACT_OUTDATED, Status::True, reason::NEW_REVISION, &message, seen);
+            Fact::Outdated { reason, message } if after.artifact.is_some() => {
+                set(list, condition::ARTIFACT_OUTDATED, Status::True, reason, message, seen);
             }
-            Fact::NewRevision(_) => {}
+            Fact::Outdated { .. } | Fact::Source(_) | Fact::Chart { .. } => {}
+            Fact::Built => {
+                remove(list, condition::FETCH_FAILED);
+                remove(list, condition::BUILD_FAILED);
+            }
         }
     }
     match outcome {
         Ok(done) => {
-            let artifact = done.artifact();
+            let kept = done.kept();
             for gone in [condition::ARTIFACT_OUTDATED, condition::RECONCILING] {
                 remove(list, gone);
             }
-            let message = format!("stored artifact for revision '{}'", artifact.revision);
-            set(list, condition::ARTIFACT_IN_STORAGE, Status::True, reason::SUCCEEDED, &message, seen);
-            after.artifact = Some(artifact.clone());
+            let reason = kept.reason.unwrap_or(reason::SUCCEEDED);
+            set(list, condition::ARTIFACT_IN_STORAGE, Status::True, reason, &kept.condition, seen);
+            after.artifact = Some(kept.artifact.clone());
             after.observed_generation = Some(seen.generation);
         }
         Err(failure) => {
             let message = failure.message();
-            if let Some(mark) = failure.mark {
-                set(list, mark.condition(), mark.status(), failure.reason, &message, seen);
+            if let Some(ended) = failure.mark.and_then(Mark::ends) {
+                remove(list, ended);
+            }
+            for marked in failure.mark.map(Mark::conditions).unwrap_or_default() {
+                let message = format!("{}{message}", marked.prefix);
+                set(list, marked.condition, marked.status, marked.reason.unwrap_or(failure.reason), &message, seen);
             }
             if failure.fate == Fate::Stall {
                 remove(list, condition::RECONCILING);

@@ -7,6 +7,7 @@ use headwater_api::condition::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::reconcile::pass::Kept;
 
 fn at(second: u32) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, second).unwrap()
@@ -20,12 +21,17 @@ fn artifact(revision: &str) -> Artifact {
     Artifact { revision: revision.into(), digest: format!("sha256:{revision}"), path: format!("p/{revision}"), ..Artifact::default() }
 }
 
+fn kept(revision: &str) -> Kept {
+    let condition = format!("stored artifact for revision '{revision}'");
+    Kept { artifact: artifact(revision), reason: None, condition, event: "stored".into(), checksum: String::new(), included: Vec::new() }
+}
+
 fn stored(revision: &str) -> Done {
-    Done::Stored { artifact: artifact(revision), message: "stored".into(), checksum: String::new(), included: Vec::new() }
+    Done::Stored(kept(revision))
 }
 
 fn unchanged(revision: &str) -> Done {
-    Done::Unchanged { artifact: artifact(revision), message: "stored".into(), checksum: String::new() }
+    Done::Unchanged(kept(revision))
 }
 
 fn fresh() -> Common {
@@ -36,7 +42,7 @@ fn ready() -> Common {
     fold(
         &fresh(),
         seen(1, 1),
-        &[Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::NewRevision("a".into())],
+        &[Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::new_revision("a")],
         Ok(&stored("a")),
     )
 }
@@ -81,7 +87,7 @@ fn a_stalled_object_is_observed_and_no_longer_reconciling() {
 
 #[test]
 fn a_failure_to_store_a_new_revision_shows_that_the_artifact_is_outdated() {
-    let facts = [Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::NewRevision("b".into())];
+    let facts = [Fact::Included(Includes::Same), Fact::Fetched, Fact::Unverified, Fact::new_revision("b")];
     let after = fold(&ready(), seen(1, 9), &facts, Err(&Failure::storage("ArchiveOperationFailed", "disk full")));
     insta::assert_debug_snapshot!(told(&after));
 }
@@ -135,7 +141,7 @@ fn long_messages_are_cut_at_a_character() {
 }
 
 fn outcomes() -> impl Strategy<Value = (Vec<Fact>, Result<Done, u8>)> {
-    let fact = prop_oneof![Just(Fact::ArtifactLost), Just(Fact::Fetched), "[ab]".prop_map(Fact::NewRevision)];
+    let fact = prop_oneof![Just(Fact::ArtifactLost), Just(Fact::Fetched), "[ab]".prop_map(|revision| Fact::new_revision(&revision))];
     let outcome = prop_oneof!["[ab]".prop_map(|r| Ok(stored(&r))), "[ab]".prop_map(|r| Ok(unchanged(&r))), (0_u8..4).prop_map(Err)];
     (proptest::collection::vec(fact, 0..4), outcome)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::channel::mpsc;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, stream};
 use headwater_api::meta;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::reconcile::drive::{self, drive};
-use crate::reconcile::{Ctx, Reconcile};
+use crate::reconcile::{Changed, Ctx, Reconcile};
 use crate::settings::Reconciling;
 
 struct Lane<K: Resource<DynamicType = ()> + 'static> {
@@ -31,8 +31,17 @@ struct Lane<K: Resource<DynamicType = ()> + 'static> {
     waiting: AtomicU32,
 }
 
+/// What lanes tell each other.
+#[derive(Default)]
+pub struct Links {
+    /// Hears of every object of this kind that has another artifact.
+    pub tell: Option<mpsc::UnboundedSender<Changed>>,
+    /// Where objects of other kinds are heard of.
+    pub hear: Option<mpsc::UnboundedReceiver<Changed>>,
+}
+
 /// Reconciles the objects of a kind until `stop`.
-pub async fn run<K>(cx: Arc<Ctx>, store: Store<K>, writer: Writer<K>, settings: Reconciling, stop: CancellationToken)
+pub async fn run<K>(cx: Arc<Ctx>, store: Store<K>, writer: Writer<K>, settings: Reconciling, links: Links, stop: CancellationToken)
 where
     K: Reconcile + Resource<Scope = NamespaceResourceScope> + Debug,
 {
@@ -55,6 +64,9 @@ where
                 if let Ok(object) = touched
                     && artifacts.changed(object)
                 {
+                    if let (Some(tell), Some(changed)) = (&links.tell, changed(object)) {
+                        drop(tell.unbounded_send(changed));
+                    }
                     for dependent in dependents(&store, object) {
                         // Without a receiver the lane has ended.
                         drop(trigger.unbounded_send(dependent));
@@ -64,10 +76,20 @@ where
         })
         .predicate_filter(predicates::generation.combine(requested), <_>::default());
     let lane = Lane { cx, store: store.clone(), workers: Semaphore::new(usize::from(settings.concurrent)), waiting: AtomicU32::new(0) };
+    let heard = links.hear.map_or_else(|| stream::pending().boxed(), |hear| hear.chain(stream::pending()).boxed());
+    let following = heard.flat_map({
+        let store = store.clone();
+        move |other| {
+            stream::iter(
+                store.state().into_iter().filter(|o| o.follows(&other)).map(|o| ObjectRef::from_obj(o.as_ref())).collect::<Vec<_>>(),
+            )
+        }
+    });
     // Concurrency is bounded by the lane's own workers, so that it is known how many objects wait.
     let controller = Controller::for_stream(watched, store.clone())
         .with_config(Config::default().concurrency(0))
         .reconcile_on(triggered)
+        .reconcile_on(following)
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             {
@@ -82,6 +104,13 @@ where
         () = controller => {}
         () = stopped_early(&store, &stop) => {}
     }
+}
+
+/// What others hear of an object with another artifact; nothing where it has none any more.
+fn changed<K: Reconcile>(object: &K) -> Option<Changed> {
+    let artifact = K::common(&object.status()).artifact?;
+    let (kind, namespace, name) = (K::kind(&()).into_owned(), object.namespace().unwrap_or_default(), object.name_any());
+    Some(Changed { kind, namespace, name, revision: artifact.revision })
 }
 
 /// The digest of each object's artifact, as last seen.

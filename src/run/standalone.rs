@@ -3,7 +3,6 @@
 mod access;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
@@ -11,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::tasks::{self, Tasks};
-use super::{Stopped, install_cryptography, open, reconcile, scratch_path};
+use super::{Shared, Stopped, install_cryptography, reconcile, scratch_path};
 use crate::apiserver::{ApiServer, Place};
 use crate::fetch::git;
 use crate::manifests;
@@ -68,12 +67,10 @@ impl Running {
         let client = server.client();
         define(&client).await?;
 
-        let storage = open(&controller.storage)?;
+        let shared = Shared::new(&controller, git::LocalRepositories::Allowed)?;
         let scratch = scratch_path(&controller.storage.path)?;
-        let identities = super::identities(&controller);
-        let metrics = Arc::new(super::metrics(&identities.cache));
-        let readiness = super::observe(&controller, &metrics, &mut tasks).await?;
-        reconcile(&controller, client.clone(), storage, metrics, identities, git::LocalRepositories::Allowed, &mut tasks).await?;
+        let readiness = super::observe(&controller, &shared.metrics, &mut tasks).await?;
+        reconcile(&controller, client.clone(), shared, &mut tasks).await?;
         readiness.ready();
         tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop));
         Ok(Self { client, kubeconfig, url: access.url, scratch, tasks })

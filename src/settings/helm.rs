@@ -19,6 +19,10 @@ pub struct Helm {
     /// The largest file in a chart, in bytes.
     #[arg(id = "helm-chart-file-max-size", long = "helm-chart-file-max-size", default_value_t = 5 * MIB)]
     pub chart_file_max_size: u64,
+    /// What becomes of a chart whose digest is not the one in the index of its repository: `warn` takes it and says so, as stock Flux
+    /// takes it; `enforce` refuses it.
+    #[arg(id = "helm-chart-digest", long = "helm-chart-digest", value_enum, default_value_t)]
+    pub chart_digest: DigestCheck,
     /// How many indexes are kept in memory; 0 turns the cache off.
     #[arg(id = "helm-cache-max-size", long = "helm-cache-max-size", default_value_t = 0)]
     pub cache_max_size: u32,
@@ -30,18 +34,12 @@ pub struct Helm {
     pub cache_purge_interval: Duration,
 }
 
-impl Helm {
-    pub(super) fn without_effect(&self) -> Vec<&'static str> {
-        [
-            ("helm-index-max-size", self.index_max_size != 50 * MIB),
-            ("helm-chart-max-size", self.chart_max_size != 10 * MIB),
-            ("helm-chart-file-max-size", self.chart_file_max_size != 5 * MIB),
-            ("helm-cache-max-size", self.cache_max_size != 0),
-            ("helm-cache-ttl", self.cache_ttl != Duration::from_mins(15)),
-            ("helm-cache-purge-interval", self.cache_purge_interval != Duration::from_mins(1)),
-        ]
-        .into_iter()
-        .filter_map(|(flag, set)| set.then_some(flag))
-        .collect()
-    }
+/// What becomes of charts that are not what their repository's index says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum DigestCheck {
+    /// They are taken, and a warning is logged.
+    #[default]
+    Warn,
+    /// They are refused.
+    Enforce,
 }

@@ -1,6 +1,6 @@
 //! Ranges: alternatives (`||`) of comparisons that must all hold.
 
-use super::{Error, Version, compare_pre};
+use super::{ALTERNATIVES, Error, RANGE_LENGTH, Version, compare_pre};
 
 /// A range of versions, such as `>=1.2.0 <2.0.0`, `~1.4`, `^2`, `1.x || 3.x` or `1.2 - 1.4.5`.
 ///
@@ -70,9 +70,16 @@ impl Range {
     /// Reads a range.
     ///
     /// # Errors
-    /// [`Error::Improper`] with the segment that is no list of comparisons, [`Error::Operand`] where its version is none.
+    /// [`Error::Improper`] with the segment that is no list of comparisons, [`Error::Operand`] where its version is none,
+    /// [`Error::RangeTooLong`], [`Error::TooManyAlternatives`].
     pub fn parse(text: &str) -> Result<Self, Error> {
+        if text.len() > RANGE_LENGTH {
+            return Err(Error::RangeTooLong);
+        }
         let text = rewrite_hyphens(text);
+        if text.split("||").count() > ALTERNATIVES {
+            return Err(Error::TooManyAlternatives);
+        }
         let alternatives = text.split("||").map(Alternative::parse).collect::<Result<_, _>>()?;
         Ok(Self { alternatives })
     }

@@ -73,6 +73,17 @@ fn what_is_no_range_is_refused() {
 }
 
 #[test]
+fn versions_and_ranges_are_bounded() {
+    let version = |length: usize| format!("1.0.0-{}", "a".repeat(length - 6));
+    assert!(Version::parse(&version(256)).is_ok());
+    assert_eq!(Version::parse(&version(257)).unwrap_err().to_string(), "version string is too long (max 256 bytes)");
+    assert!(Range::parse(&vec!["1"; 32].join("||")).is_ok());
+    assert_eq!(Range::parse(&vec!["1"; 33].join("||")).unwrap_err().to_string(), "too many constraint groups (max 32)");
+    assert!(Range::parse(&format!(">=1{}", " ".repeat(509))).is_ok());
+    assert_eq!(Range::parse(&" ".repeat(513)).unwrap_err().to_string(), "constraint string is too long (max 512 bytes)");
+}
+
+#[test]
 fn the_newest_matching_tag_is_picked() {
     let range = Range::parse(">=1.0.0 <2.0.0").unwrap();
     let tags = ["v0.9.0", "v1.0.0", "1.1.0", "v1.2.0-rc.1", "v2.0.0", "not-a-version", "v1.01.0", "v1.9"];

@@ -46,6 +46,23 @@ impl Algorithm {
         hasher.update(bytes);
         hasher.finish()
     }
+
+    /// The digest of all that can be read.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read(self, mut from: impl io::Read) -> io::Result<Digest> {
+        let mut hasher = Hasher::new(self);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 impl fmt::Display for Algorithm {

@@ -83,6 +83,11 @@ impl Storage {
         &self.options.root
     }
 
+    /// What digests new artifacts.
+    pub fn algorithm(&self) -> Algorithm {
+        self.options.algorithm
+    }
+
     /// The file of an artifact, whether it exists or not.
     pub fn file(&self, at: &Location) -> PathBuf {
         self.options.root.join(at.relative())
@@ -99,7 +104,7 @@ impl Storage {
     /// [`Error::Mismatch`] if it differs, [`Error::Read`] if it is missing or cannot be read.
     pub fn verify(&self, at: &Location, expected: &Digest) -> Result<(), Error> {
         let path = self.file(at);
-        match digest(&path, expected.algorithm()) {
+        match File::open(&path).and_then(|file| expected.algorithm().read(file)) {
             Ok(actual) if actual == *expected => Ok(()),
             Ok(actual) => Err(Error::Mismatch { path, expected: expected.clone(), actual }),
             Err(source) => Err(Error::Read { path, source }),
@@ -169,7 +174,7 @@ impl Storage {
         let folder = path.parent().unwrap_or(&path);
         let draft =
             tempfile::Builder::new().prefix(location::TEMPORARY).make_in(folder, |draft| std::os::unix::fs::symlink(at.file(), draft));
-        let (_, draft) = draft.map_err(failed)?.into_parts();
+        let ((), draft) = draft.map_err(failed)?.into_parts();
         draft.persist(&path).map_err(|error| failed(error.error))
     }
 
@@ -255,20 +260,6 @@ fn remove(path: &Path) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(source) if matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => Ok(false),
         Err(source) => Err(Error::Remove { path: path.to_owned(), source }),
-    }
-}
-
-fn digest(path: &Path, algorithm: Algorithm) -> io::Result<Digest> {
-    let mut file = File::open(path)?;
-    let mut hasher = Hasher::new(algorithm);
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.finish()),
-            Ok(read) => hasher.update(&buffer[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -23,6 +23,7 @@ mod parts;
 mod process;
 mod providers;
 mod proxies;
+mod registries;
 mod resilience;
 mod server;
 mod signatures;

@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod packs;
 pub mod process;
 pub mod proxy;
+pub mod registry;
 pub mod relay;
 pub mod socks;
 pub mod sshd;

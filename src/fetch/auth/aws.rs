@@ -1,8 +1,9 @@
-//! AWS: temporary keys, and of these a signed password for a CodeCommit repository.
+//! AWS: temporary keys, and of these a signed password for a CodeCommit repository, or a token of the Elastic Container Registry.
 //!
-//! The password is a Signature Version 4 over the repository's path; CodeCommit takes it for about fifteen minutes.
+//! The password of CodeCommit is a Signature Version 4 over the repository's path; CodeCommit takes it for about fifteen minutes.
 
 mod chain;
+mod ecr;
 mod sign;
 mod sts;
 
@@ -11,7 +12,9 @@ use std::collections::BTreeMap;
 use chrono::{TimeDelta, Utc};
 use url::Url;
 
-use super::{Account, Credentials, Error, Issuer, Request, Secret, Token, access};
+use super::{Account, Credentials, Error, GIT, Issuer, Request, Secret, Token, access};
+
+pub(super) use ecr::registry;
 
 /// For how long a password is good.
 const VALIDITY: TimeDelta = TimeDelta::minutes(15);
@@ -20,7 +23,7 @@ const ROLE_PATTERN: &str = r"^arn:aws[\w-]*:iam::[0-9]{1,30}:role/.{1,200}$";
 
 pub(super) async fn credentials(request: &Request<'_>) -> Result<Credentials, Error> {
     let region = region(request.url)?;
-    let (keys, identity) = access(&CodeCommit { region }, request, region).await?;
+    let (keys, identity) = access(&Keys { region }, request, region, GIT).await?;
     let now = Utc::now();
     let password = sign::password(&keys.secret, region, request.url, now);
     let username = if keys.session.is_empty() { keys.id } else { format!("{}%{}", keys.id, keys.session) };
@@ -42,13 +45,26 @@ fn region(url: &Url) -> Result<&str, Error> {
     }
 }
 
-struct CodeCommit<'a> {
+/// The domain of the services of a region's partition.
+fn domain(region: &str) -> &'static str {
+    const PARTITIONS: [(&str, &str); 6] = [
+        ("cn-", "amazonaws.com.cn"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("eusc-", "amazonaws.eu"),
+    ];
+    PARTITIONS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, domain)| domain)
+}
+
+/// Temporary keys, issued in a region.
+struct Keys<'a> {
     region: &'a str,
 }
 
-impl Issuer for CodeCommit<'_> {
+impl Issuer for Keys<'_> {
     const NAME: &'static str = "aws";
-    const AUDIENCE: &'static str = "sts.amazonaws.com";
 
     fn identity(annotations: &BTreeMap<String, String>) -> Result<String, Error> {
         let role = annotations.get(ROLE).map(String::as_str).unwrap_or_default();
@@ -56,6 +72,10 @@ impl Issuer for CodeCommit<'_> {
             return Ok(role.to_owned());
         }
         Err(Error::new(format!("invalid {ROLE} annotation: '{role}'. must match {ROLE_PATTERN}")))
+    }
+
+    async fn audience(&self, _: &Request<'_>, _: &str) -> Result<String, Error> {
+        Ok("sts.amazonaws.com".to_owned())
     }
 
     async fn own(&self, request: &Request<'_>) -> Result<Token, Error> {

@@ -1,24 +1,18 @@
 //! GitHub Apps: a key that signs a claim, which buys a token for an installation.
 //!
-//! See GitHub's "Authenticating as a GitHub App installation"; the claim is a JSON Web Token (RFC 7519) signed with RS256 (RFC 7518).
+//! See GitHub's "Authenticating as a GitHub App installation"; the claim is a JSON Web Token.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::RSA_PKCS1_SHA256;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, StatusCode, header};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use url::Url;
 
 use super::answer::{self, Answer, ask};
-use super::{Credentials, Error, Request, Secret, Token, digest};
+use super::{Credentials, Error, Request, Secret, Token, digest, jwt};
 
 const ID: &str = "githubAppID";
 const OWNER: &str = "githubAppInstallationOwner";
@@ -79,7 +73,7 @@ impl App {
         if self.key.is_empty() {
             return Err(lacking("private key"));
         }
-        parsed(&self.key).map_err(|why| Error::new(format!("could not parse private key: {why}")))
+        jwt::key(&self.key).map_err(|why| Error::new(format!("could not parse private key: {why}")))
     }
 
     fn api(&self) -> Result<Url, Error> {
@@ -189,23 +183,7 @@ impl Api<'_> {
 fn claim(id: i64, pair: &KeyPair, now: DateTime<Utc>) -> Result<String, Error> {
     let made = now - DRIFT;
     let claims = serde_json::json!({ "iat": made.timestamp(), "exp": (made + LIFE).timestamp(), "iss": id.to_string() });
-    let encoded = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let signed = format!("{}.{}", encoded(r#"{"alg":"RS256","typ":"JWT"}"#), encoded(&claims.to_string()));
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
-        .map_err(|_| Error::new("failed to sign with the private key"))?;
-    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
-
-/// An RSA key in PEM, as PKCS#1 (RFC 8017) or PKCS#8 (RFC 5208).
-fn parsed(pem: &[u8]) -> Result<KeyPair, &'static str> {
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key")?;
-    let pair = match &der {
-        PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
-        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
-        _ => return Err("key is not a valid RSA private key"),
-    };
-    pair.map_err(|_| "key is not a valid RSA private key")
+    jwt::signed(r#"{"alg":"RS256","typ":"JWT"}"#, &claims, pair)
 }
 
 #[cfg(test)]

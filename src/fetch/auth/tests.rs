@@ -127,6 +127,14 @@ impl Context {
         credentials(provider, &Request { account: Some(account), ..self.request() }).await
     }
 
+    pub async fn registry(&self, registrar: Registrar) -> Result<Credentials, Error> {
+        registry_credentials(registrar, &self.request()).await
+    }
+
+    pub async fn registry_of(&self, registrar: Registrar, account: &Worker) -> Result<Credentials, Error> {
+        registry_credentials(registrar, &Request { account: Some(account), ..self.request() }).await
+    }
+
     pub async fn refusal(&self, provider: &Provider) -> String {
         self.own(provider).await.unwrap_err().to_string()
     }

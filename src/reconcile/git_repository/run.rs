@@ -1,8 +1,5 @@
 //! Ask the remote; unless nothing changed, fetch, verify, include and store.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use headwater_api::Artifact;
 use headwater_api::git_repository::GitRepository;
 use headwater_api::reason;
@@ -15,9 +12,9 @@ use super::include::{self, Tree};
 use super::plan::{self, Plan};
 use super::{issued, signatures};
 use crate::fetch::git::{self, Head, Remote};
-use crate::reconcile::aid::blocking;
+use crate::reconcile::aid::{CancelOnDrop, blocking};
 use crate::reconcile::failure::Failure;
-use crate::reconcile::pass::{Done, Fact, Includes, Pass};
+use crate::reconcile::pass::{Done, Fact, Includes, Kept, Pass};
 use crate::reconcile::{Ctx, Reconcile, kept};
 
 /// Carries out a plan.
@@ -48,12 +45,17 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
         && same_content(object, &checksum, &included)
     {
         pass.learnt(Fact::Fetched);
-        let message = stored_message(&head.revision);
-        return Ok(Done::Unchanged { artifact: kept::with_url(artifact.clone(), cx), message, checksum });
+        let event = stored_message(&head.revision);
+        return Ok(Done::Unchanged(told(kept::with_url(artifact.clone(), cx), event, checksum, included)));
     }
     let work = Work { object, plan, cx, remote, included, previous: kept.and_then(|artifact| Location::parse(&artifact.path).ok()) };
-    let (artifact, message) = work.store(head, pass).await?;
-    Ok(Done::Stored { artifact, message, checksum, included: work.included })
+    let (artifact, event) = work.store(head, pass).await?;
+    Ok(Done::Stored(told(artifact, event, checksum, work.included)))
+}
+
+fn told(artifact: Artifact, event: String, checksum: String, included: Vec<Artifact>) -> Kept {
+    let condition = format!("stored artifact for revision '{}'", artifact.revision);
+    Kept { artifact, reason: None, condition, event, checksum, included }
 }
 
 /// Fetching and storing a revision.
@@ -101,13 +103,13 @@ impl Work<'_> {
         pass.learnt(Fact::Fetched);
         signatures::check(object, &head, &checkout, cx, pass).await?;
         if object.status().artifact.is_none_or(|artifact| artifact.revision != head.revision) {
-            pass.learnt(Fact::NewRevision(head.revision.clone()));
+            pass.learnt(Fact::new_revision(&head.revision));
         }
         let message = stored_message(&checkout.commit_summary());
         let (includes, artifacts, storage, limits) =
             (object.spec.include.clone(), self.included.clone(), cx.storage.clone(), cx.git_limits);
-        let cancel = CancelOnDrop(Arc::default());
-        let cancelled = Arc::clone(&cancel.0);
+        let cancel = CancelOnDrop::default();
+        let cancelled = cancel.flag();
         let tree = blocking(move || Tree::new(checkout, &includes, &artifacts, &storage, limits, scratch, &cancelled)).await;
         if tree.is_err() {
             // Their own passes then look whether they are still intact.
@@ -122,8 +124,8 @@ impl Work<'_> {
         let at = Location::new("gitrepository", &namespace, &name, &format!("{}.tar.gz", head.id)).map_err(Failure::from)?;
         let path = at.path();
         let (storage, ignore, previous) = (cx.storage.clone(), object.spec.ignore.clone(), self.previous.clone());
-        let cancel = CancelOnDrop(Arc::default());
-        let cancelled = Arc::clone(&cancel.0);
+        let cancel = CancelOnDrop::default();
+        let cancelled = cancel.flag();
         let stored: Result<Stored, Unstored> = blocking(move || {
             let ignore = Ignore::new(&tree.sourceignore()?, ignore.as_deref());
             storage.archive(&at, tree.entries(), &tree, &ignore, &cancelled, previous.as_ref()).map_err(|error| {
@@ -197,13 +199,4 @@ fn same_content(object: &GitRepository, checksum: &str, included: &[Artifact]) -
         && same_artifacts()
         && spec.sparse_checkout == status.observed_sparse_checkout
         && !signatures::are_due(spec.verify.as_ref(), status.source_verification_mode.as_deref())
-}
-
-/// Cancels what blocks elsewhere when the pass ends early.
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

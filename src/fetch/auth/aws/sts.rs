@@ -3,6 +3,7 @@
 use chrono::Utc;
 use reqwest::Method;
 
+use super::domain;
 use crate::fetch::auth::answer::{self, ask, form};
 use crate::fetch::auth::{Error, Request, Token};
 
@@ -46,8 +47,7 @@ fn endpoint(request: &Request<'_>, region: &str) -> String {
         return endpoint.to_owned();
     }
     let fips = if variable("AWS_USE_FIPS_ENDPOINT") == Some("true") { "-fips" } else { "" };
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://sts{fips}.{region}.amazonaws.com{suffix}")
+    format!("https://sts{fips}.{region}.{}", domain(region))
 }
 
 /// What stands in the first element of this name. The service's names have no attributes and no prefixes.

@@ -75,6 +75,22 @@ fn passwords_are_those_of_other_implementations() {
 }
 
 #[test]
+fn signatures_are_those_of_the_specification() {
+    // The example of "Signature Version 4 signing process" in the AWS General Reference.
+    let keys = Token { id: "AKIDEXAMPLE".to_owned(), secret: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(), ..Token::default() };
+    let now = DateTime::parse_from_rfc3339("2015-08-30T12:36:00Z").unwrap().to_utc();
+    let url = Url::parse("https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08").unwrap();
+    let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+    let scope = sign::Scope { region: "us-east-1", service: "iam", now };
+    let signed = sign::signed(&keys, &scope, &reqwest::Method::GET, &url, &headers, b"");
+    assert_eq!(
+        signed.last().unwrap().1,
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, SignedHeaders=content-type;host;x-amz-date, \
+         Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7"
+    );
+}
+
+#[test]
 fn only_codecommit_over_https_has_a_region() {
     let regions = [
         ("https://git-codecommit.us-east-1.amazonaws.com/v1/repos/r", Ok("us-east-1")),

@@ -99,7 +99,7 @@ async fn the_controller_shows_its_federated_token_or_its_secret() {
 #[tokio::test]
 async fn else_the_machine_is_asked() {
     let server = Server::start(|seen| match seen.header("metadata") {
-        "true" => answer(200, json!({ "access_token": "machine", "expires_in": "86399", "resource": RESOURCE }).to_string()),
+        "true" => answer(200, json!({ "access_token": "machine", "expires_in": "86399", "resource": DEVOPS }).to_string()),
         _ => answer(400, "{}"),
     })
     .await;
@@ -107,7 +107,7 @@ async fn else_the_machine_is_asked() {
     let credentials = context.own(&Provider::Azure).await.unwrap();
     assert_eq!(credentials.secret, Secret::Bearer("machine".to_owned()));
     assert!((credentials.expires - Utc::now()).num_hours() >= 23);
-    let query = format!("api-version=2018-02-01&resource={RESOURCE}&client_id=c");
+    let query = format!("api-version=2018-02-01&resource={DEVOPS}&client_id=c");
     assert_eq!(server.lines(), [format!("GET /metadata/identity/oauth2/token?{query}")]);
 }
 

@@ -1,0 +1,145 @@
+//! `Chart.lock` and `requirements.lock`: the versions that dependencies are to have.
+
+use serde_json::{Map, Value};
+
+use super::Problem;
+use super::decode::{self, Place};
+use super::dependency::Dependency;
+use crate::fetch::yaml;
+
+/// The contents of a lock file.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Lock {
+    generated: Stamp,
+    digest: String,
+    /// `None` where the file has no list.
+    pub(super) dependencies: Option<Vec<Option<Dependency>>>,
+}
+
+/// A moment as RFC 3339 writes it, without needless zeros, and its seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    text: String,
+    seconds: i64,
+}
+
+impl Lock {
+    /// Reads a lock file; `None` for an empty document.
+    pub(super) fn parse(text: &[u8], limits: yaml::Limits) -> Result<Option<Self>, Problem> {
+        let value = yaml::parse_exact(text, limits)?;
+        Self::decode(&value).map_err(|problem| decode::decoding(&problem))
+    }
+
+    fn decode(value: &Value) -> Result<Option<Self>, Problem> {
+        let map = match value {
+            Value::Null => return Ok(None),
+            Value::Object(map) => map,
+            _ => return Err(Place::top().mismatch(value, "v2.Lock")),
+        };
+        // Go's zero time, with which a lock file without one is written again.
+        let mut lock =
+            Self { generated: Stamp { text: "0001-01-01T00:00:00Z".to_owned(), seconds: 0 }, digest: String::new(), dependencies: None };
+        // A moment that is none ends Go's decoding at once; of other fields it reads on and reports the first.
+        decode::each_field(map, &["generated"], |_, value| {
+            match value {
+                Value::Null => {}
+                Value::String(text) => lock.generated = Stamp::parse(text)?,
+                _ => return Err(Problem::new("Time.UnmarshalJSON: input is not a JSON string")),
+            }
+            Ok(())
+        })?;
+        decode::each_field(map, &["digest", "dependencies"], |name, value| {
+            let place = &Place::top().field("Lock", name);
+            match (name, value) {
+                ("digest", value) => decode::text(&mut lock.digest, value, place),
+                (_, Value::Null) => {
+                    lock.dependencies = None;
+                    Ok(())
+                }
+                (_, value) => Dependency::decode_list(lock.dependencies.get_or_insert_default(), value, place),
+            }
+        })?;
+        Ok(Some(lock))
+    }
+
+    /// The document that [`Lock::parse`] reads.
+    pub(super) fn print(&self) -> Result<String, Problem> {
+        let mut map = Map::new();
+        map.insert("generated".to_owned(), Value::from(self.generated.text.as_str()));
+        map.insert("digest".to_owned(), Value::from(self.digest.as_str()));
+        map.insert("dependencies".to_owned(), self.dependencies.as_ref().map_or(Value::Null, |list| Value::from(Dependency::values(list))));
+        Ok(yaml::print(&Value::Object(map))?)
+    }
+
+    /// When the file was made, in seconds since 1970; 0 where it does not say.
+    pub(super) fn seconds(&self) -> i64 {
+        self.generated.seconds
+    }
+}
+
+impl Stamp {
+    /// Reads a moment as strictly as Go's JSON decoder.
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let refused = || Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", super::text::quoted(text)));
+        let shape = |b: u8| if b.is_ascii_digit() { b'0' } else { b };
+        let shaped = |part: &str, wanted: &str| part.bytes().map(shape).eq(wanted.bytes());
+        let (head, rest) = text.split_at_checked("2006-01-02T15:04:05".len()).ok_or_else(refused)?;
+        let (fraction, zone) = rest.split_at(rest.find(['Z', '+', '-']).ok_or_else(refused)?);
+        let digits = fraction.strip_prefix('.');
+        let sound = shaped(head, "0000-00-00T00:00:00")
+            && (fraction.is_empty() || digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit())))
+            && (zone == "Z" || shaped(zone, "+00:00") || shaped(zone, "-00:00"))
+            && !head.ends_with(":60");
+        if !sound {
+            return Err(refused());
+        }
+        let moment = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| refused())?;
+        let nanos: String = digits.unwrap_or_default().chars().take(9).collect();
+        let nanos = nanos.trim_end_matches('0');
+        let point = if nanos.is_empty() { "" } else { "." };
+        let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
+        Ok(Self { text: format!("{head}{point}{nanos}{zone}"), seconds: moment.timestamp() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::Limits;
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<Lock>, String> {
+        Lock::parse(text.as_bytes(), Limits::default().yaml).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn lock_files_are_written_again_as_upstream_writes_them() {
+        let lock = read("generated: \"2020-01-02T03:04:05.123450+00:00\"\ndependencies: [null, {name: x, version: 1}]\n").unwrap().unwrap();
+        assert_eq!(
+            lock.print().unwrap(),
+            "dependencies:\n- null\n- name: x\n  repository: \"\"\n  version: \"1\"\ndigest: \"\"\ngenerated: \"2020-01-02T03:04:05.12345Z\"\n"
+        );
+        assert_eq!(lock.seconds(), 1_577_934_245);
+        assert_eq!(
+            read("digest: d").unwrap().unwrap().print().unwrap(),
+            "dependencies: null\ndigest: d\ngenerated: \"0001-01-01T00:00:00Z\"\n"
+        );
+        assert_eq!(read("").unwrap(), None);
+    }
+
+    #[test]
+    fn moments_are_read_strictly() {
+        for bad in ["2020-01-02t03:04:05Z", "2020-01-02", "2020-01-02T03:04:05", "2020-13-02T03:04:05Z", "2020-01-02T03:04:60Z"] {
+            assert!(read(&format!("generated: \"{bad}\"")).unwrap_err().contains("parsing time"), "{bad}");
+        }
+        assert_eq!(
+            read("generated: 5").unwrap_err(),
+            "error unmarshaling JSON: while decoding JSON: Time.UnmarshalJSON: input is not a JSON string"
+        );
+        assert_eq!(
+            read("digest: [a]").unwrap_err(),
+            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field Lock.digest of type string"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Texts and paths as Go's standard library treats them: what messages quote, and what names of charts and files become.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What Unicode counts as a letter, mark, number, punctuation or symbol; `None` cannot happen, the pattern is constant.
+static PRINTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").ok());
+
+/// Whether Go prints `c` as it is: ASCII space, and what is neither a control, a separator, a format nor an unassigned character.
+pub(super) fn printable(c: char) -> bool {
+    if c.is_ascii() {
+        return c == ' ' || c.is_ascii_graphic();
+    }
+    PRINTABLE.as_ref().is_some_and(|shape| shape.is_match(c.encode_utf8(&mut [0; 4])))
+}
+
+/// `text` on one line: every white space is a plain space, what cannot be printed is gone.
+pub(super) fn sanitised(text: &str) -> String {
+    text.chars().filter_map(|c| if c.is_whitespace() { Some(' ') } else { printable(c).then_some(c) }).collect()
+}
+
+/// `text` in double quotes, as Go's `%q` writes it.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        // Writing to a string does not fail.
+        let _ = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            '\u{7}' => write!(out, "\\a"),
+            '\u{8}' => write!(out, "\\b"),
+            '\u{c}' => write!(out, "\\f"),
+            '\n' => write!(out, "\\n"),
+            '\r' => write!(out, "\\r"),
+            '\t' => write!(out, "\\t"),
+            '\u{b}' => write!(out, "\\v"),
+            c if printable(c) => write!(out, "{c}"),
+            c if u32::from(c) < 0x80 => write!(out, "\\x{:02x}", u32::from(c)),
+            c if u32::from(c) < 0x1_0000 => write!(out, "\\u{:04x}", u32::from(c)),
+            c => write!(out, "\\U{:08x}", u32::from(c)),
+        };
+    }
+    out.push('"');
+    out
+}
+
+/// The shortest clean spelling of a path, as Go's `path.Clean`: `.` for the empty one; a leading `..` stays where the path is relative.
+pub(super) fn cleaned(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    match (rooted, parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => parts.join("/"),
+    }
+}
+
+/// `path` below `folder`, relative to the root of a source: what climbs above the root stays at the root, the root itself is empty.
+pub(super) fn joined(folder: &str, path: &str) -> String {
+    cleaned(&format!("/{folder}/{path}")).trim_start_matches('/').to_owned()
+}
+
+/// The last element of a path, as Go's `filepath.Base`.
+pub(super) fn base(path: &str) -> &str {
+    if path.is_empty() {
+        return ".";
+    }
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() {
+        return "/";
+    }
+    trimmed.rsplit('/').next().unwrap_or(trimmed)
+}
+
+/// The end of the last element of a path, from its last dot on; empty where there is none.
+pub(super) fn extension(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rfind('.').map_or("", |at| &name[at..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_quoted_and_sanitised_as_go_does() {
+        assert_eq!(quoted("a\"b\\c\n\u{1}\u{200b}é\u{e0001}"), r#""a\"b\\c\n\x01\u200bé\U000e0001""#);
+        assert_eq!(sanitised("a\tb\u{a0}c\u{200b}d\u{7f}é\u{2028}"), "a b cdé ");
+    }
+
+    #[test]
+    fn paths_are_cleaned_and_never_leave_the_root() {
+        for (path, clean) in
+            [("", "."), ("a/../b", "b"), ("../a", "../a"), ("a/../../b", "../b"), ("/../a", "/a"), ("a//b/./", "a/b"), ("/", "/")]
+        {
+            assert_eq!(cleaned(path), clean, "{path}");
+        }
+        for (folder, path, whole) in [("a", "../../x", "x"), ("", "../..", ""), ("a/b", "../c", "a/c"), ("a", "/etc", "a/etc")] {
+            assert_eq!(joined(folder, path), whole);
+        }
+        for (path, last) in [("", "."), ("a/b", "b"), ("a/b//", "b"), ("//", "/"), ("..", "..")] {
+            assert_eq!(base(path), last);
+        }
+        assert_eq!((extension("a.b/c"), extension("x/c.tgz"), extension(".x")), ("", ".tgz", ".x"));
+    }
+}

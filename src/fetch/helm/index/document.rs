@@ -1,0 +1,316 @@
+//! A whole index.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+
+use super::decode::{Any, Decoder, Place};
+use super::entry::Entry;
+use super::json::Json;
+use super::shelf::{Shelf, Slot};
+use super::source::{Event, Kind, Source};
+use super::write::{Indenter, Object, any, string};
+use super::yaml::Yaml;
+use super::{Error, Limits, Summary, time};
+
+/// How much of a file is read at a time, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+const FIELDS: [&str; 6] = ["serverInfo", "apiVersion", "generated", "entries", "publicKeys", "annotations"];
+
+/// What is kept of every version besides its text.
+pub(super) type Pack = fn(&Entry, &mut Vec<u8>);
+
+/// The versions of each chart; lists and the map itself may be null.
+pub(super) type Charts = BTreeMap<String, Option<Vec<Slot>>>;
+
+/// An index whose invalid versions are dropped and whose others are sorted.
+pub(super) struct Document {
+    server_info: Option<BTreeMap<String, Any>>,
+    api_version: String,
+    generated: String,
+    pub(super) entries: Option<Charts>,
+    public_keys: Option<Vec<String>>,
+    annotations: Option<BTreeMap<String, String>>,
+    pub(super) shelf: Shelf,
+    pack: Pack,
+    versions: usize,
+    dropped: usize,
+}
+
+impl Document {
+    /// Reads an index of JSON or YAML.
+    pub(super) fn read(path: &Path, limits: &Limits, pack: Pack) -> Result<Self, Error> {
+        let metadata = fs::symlink_metadata(path)?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile { path: path.to_owned() });
+        }
+        if metadata.len() > limits.file {
+            return Err(Error::TooLarge { path: path.to_owned(), limit: limits.file });
+        }
+        if metadata.len() == 0 {
+            return Err(Error::Empty);
+        }
+        let mut file = File::open(path)?;
+        let document = match Self::read_json(&file, limits, pack) {
+            Err(Error::Value(problem)) if is_json(&mut file)? => Err(Error::Value(problem)),
+            Err(Error::NotJson | Error::Value(_)) => {
+                file.seek(SeekFrom::Start(0))?;
+                Self::read_yaml(&file, limits, pack)
+            }
+            answer => answer,
+        };
+        let mut document = document?;
+        if document.api_version.is_empty() {
+            return Err(Error::NoApiVersion);
+        }
+        document.sort();
+        Ok(document)
+    }
+
+    fn new(pack: Pack) -> Self {
+        Self {
+            server_info: None,
+            api_version: String::new(),
+            generated: time::ZERO.to_owned(),
+            entries: None,
+            public_keys: None,
+            annotations: None,
+            shelf: Shelf::default(),
+            pack,
+            versions: 0,
+            dropped: 0,
+        }
+    }
+
+    fn read_json(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Error> {
+        let mut decoder = Decoder::new(Json::new(BufReader::with_capacity(BUFFER, file)), limits);
+        let mut document = Self::new(pack);
+        document.decode(&mut decoder)?;
+        decoder.source.finish()?;
+        Ok(document)
+    }
+
+    fn read_yaml(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Error> {
+        let read = || match utf16(file)? {
+            Some(text) => Self::read_stream(Cursor::new(text), limits, pack),
+            None => Self::read_stream(BufReader::with_capacity(BUFFER, file), limits, pack),
+        };
+        // The parser panics at some faults of tags.
+        panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::yaml("unknown problem parsing YAML content")))
+    }
+
+    fn read_stream(stream: impl BufRead, limits: &Limits, pack: Pack) -> Result<Self, Error> {
+        let mut document = Self::new(pack);
+        if let Some(source) = Yaml::open(stream, limits)? {
+            let mut decoder = Decoder::new(source, limits);
+            document.decode(&mut decoder)?;
+            decoder.source.finish()?;
+        }
+        Ok(document)
+    }
+
+    fn decode<S: Source>(&mut self, decoder: &mut Decoder<'_, S>) -> Result<(), Error> {
+        let event = decoder.next()?;
+        if event == Event::Scalar(Kind::Null) {
+            return Ok(());
+        }
+        decoder.fields(event, "repo.IndexFile", &FIELDS, |decoder, field| {
+            let event = decoder.next()?;
+            match field {
+                "serverInfo" => self.server_info(decoder, event),
+                "apiVersion" => decoder.string(event, Place::Converted, &mut self.api_version),
+                "generated" => decoder.time(event, &mut self.generated),
+                "entries" => self.entries(decoder, event),
+                "publicKeys" => decoder.strings(event, Place::Converted, &mut self.public_keys),
+                _ => decoder.string_map(event, Place::Converted, &mut self.annotations),
+            }
+        })
+    }
+
+    fn server_info<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<(), Error> {
+        if event == Event::Scalar(Kind::Null) {
+            self.server_info = None;
+            return Ok(());
+        }
+        match decoder.any(event)? {
+            Any::Map(mut map) => {
+                self.server_info.get_or_insert_default().append(&mut map);
+                Ok(())
+            }
+            _ => Err(decoder.mismatch(event, "map[string]interface {}")),
+        }
+    }
+
+    fn entries<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<(), Error> {
+        if event == Event::Scalar(Kind::Null) {
+            self.entries = None;
+            return Ok(());
+        }
+        self.entries.get_or_insert_default();
+        decoder.map(event, "map[string]repo.ChartVersions", |decoder, chart| {
+            let event = decoder.next()?;
+            let versions = self.versions(decoder, event)?;
+            let charts = self.entries.get_or_insert_default();
+            charts.insert(chart.to_owned(), versions);
+            decoder.held = 0;
+            if charts.len() > decoder.limits.versions {
+                return Err(Error::TooManyVersions { limit: decoder.limits.versions });
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads the versions of a chart and keeps the valid ones.
+    fn versions<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<Option<Vec<Slot>>, Error> {
+        let mut slots = Vec::new();
+        let mut items: Option<Vec<()>> = Some(Vec::new());
+        decoder.list(event, &mut items, |decoder, event, ()| {
+            decoder.held = 0;
+            self.versions += 1;
+            if self.versions > decoder.limits.versions {
+                return Err(Error::TooManyVersions { limit: decoder.limits.versions });
+            }
+            if event == Event::Scalar(Kind::Null) {
+                slots.push(Slot::default());
+                return Ok(());
+            }
+            let mut entry = Entry::read(decoder, event)?;
+            if !entry.validate() {
+                self.dropped += 1;
+                return Ok(());
+            }
+            let pack = self.pack;
+            let slot = self.shelf.add(&entry.version, |out| pack(&entry, out));
+            slots.push(slot.ok_or(Error::TooManyVersions { limit: decoder.limits.versions })?);
+            Ok(())
+        })?;
+        slots.shrink_to_fit();
+        Ok(items.map(|_| slots))
+    }
+
+    /// Sorts every chart. Upstream crashes where a null stands among others; here it is dropped then.
+    fn sort(&mut self) {
+        self.shelf.close();
+        for slots in self.entries.iter_mut().flat_map(BTreeMap::values_mut).flatten() {
+            if slots.len() > 1 {
+                let before = slots.len();
+                slots.retain(|slot| !slot.is_null());
+                self.dropped += before - slots.len();
+                self.shelf.sort(slots);
+            }
+        }
+    }
+
+    /// Writes the index as upstream stores it; its versions must have been packed as JSON.
+    pub(super) fn write(&self, to: &mut dyn io::Write) -> Result<Summary, Error> {
+        let mut out = Indenter::new(to);
+        let mut head = Vec::new();
+        let mut object = Object::begin(&mut head);
+        object.some_map("serverInfo", self.server_info.as_ref(), any);
+        object.text("apiVersion", &self.api_version);
+        object.text("generated", &self.generated);
+        object.key("entries");
+        match &self.entries {
+            None => head.extend_from_slice(b"null"),
+            Some(charts) if charts.is_empty() => head.extend_from_slice(b"{}"),
+            Some(charts) => {
+                head.push(b'{');
+                let mut first = true;
+                for (chart, slots) in charts {
+                    if !first {
+                        head.push(b',');
+                    }
+                    first = false;
+                    super::text::write_json(chart, &mut head);
+                    head.push(b':');
+                    self.write_versions(slots.as_deref(), &mut head, &mut out)?;
+                }
+                head.push(b'}');
+            }
+        }
+        let mut tail = Vec::new();
+        let mut object = Object::begin(&mut tail);
+        object.some_list("publicKeys", self.public_keys.as_ref(), string);
+        object.some_map("annotations", self.annotations.as_ref(), string);
+        object.end();
+        if tail.len() > 2 {
+            head.push(b',');
+        }
+        head.extend_from_slice(tail.get(1..).unwrap_or_default());
+        out.piece(&head)?;
+        let versions = self.entries.iter().flat_map(BTreeMap::values).flatten().map(Vec::len).sum();
+        let charts = self.entries.as_ref().map_or(0, BTreeMap::len);
+        Ok(Summary { charts, versions, dropped: self.dropped, bytes: out.finish()? })
+    }
+
+    /// Writes what has gathered in `head`, and the versions of a chart, of which only the end may stay in `head`.
+    fn write_versions(&self, slots: Option<&[Slot]>, head: &mut Vec<u8>, out: &mut Indenter<'_>) -> Result<(), Error> {
+        match slots {
+            None => head.extend_from_slice(b"null"),
+            Some([]) => head.extend_from_slice(b"[]"),
+            Some(slots) => {
+                head.push(b'[');
+                for (at, slot) in slots.iter().enumerate() {
+                    if at > 0 {
+                        head.push(b',');
+                    }
+                    out.piece(head)?;
+                    head.clear();
+                    let (_, json) = self.shelf.get(*slot);
+                    out.piece(if slot.is_null() { b"null" } else { json })?;
+                }
+                head.push(b']');
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file is JSON from its beginning to its end.
+fn is_json(file: &mut File) -> Result<bool, Error> {
+    file.seek(SeekFrom::Start(0))?;
+    let mut source = Json::new(BufReader::with_capacity(BUFFER, &*file));
+    let mut open = 0_usize;
+    loop {
+        match source.next() {
+            Ok(Event::List | Event::Map) => open += 1,
+            Ok(Event::End) => open = open.saturating_sub(1),
+            Ok(Event::Scalar(_)) => {}
+            Err(Error::NotJson) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    match source.finish() {
+        Ok(()) => Ok(true),
+        Err(Error::NotJson) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The text of a file that says by its first bytes that it is UTF-16. Any other file is left at its beginning.
+fn utf16(mut file: &File) -> Result<Option<String>, Error> {
+    let mut mark = Vec::new();
+    file.take(2).read_to_end(&mut mark)?;
+    let unit: fn([u8; 2]) -> u16 = match mark.as_slice() {
+        [0xff, 0xfe] => u16::from_le_bytes,
+        [0xfe, 0xff] => u16::from_be_bytes,
+        _ => {
+            file.seek(SeekFrom::Start(0))?;
+            return Ok(None);
+        }
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let text: Result<String, _> = char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect();
+    match text {
+        Ok(text) if rest.is_empty() => Ok(Some(text)),
+        _ => Err(Error::yaml("incomplete UTF-16 character")),
+    }
+}

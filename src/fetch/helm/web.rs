@@ -1,0 +1,440 @@
+//! Downloads from chart repositories over http and https.
+//!
+//! Credentials and client certificates go to the repository's own scheme, host and port; elsewhere only where the repository says
+//! so. An index that the server says has not changed is not sent again.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use base64::Engine as _;
+use flate2::write::MultiGzDecoder;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, LOCATION, USER_AGENT,
+};
+use reqwest::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use url::{Origin, Url};
+
+use crate::fetch::git::{self, Auth};
+
+/// As many redirects as Helm follows.
+const MAX_REDIRECTS: usize = 10;
+/// The most characters of foreign words in an error.
+const MAX_WORDS: usize = 256;
+/// Some repositories answer Helm only.
+const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")");
+
+/// A chart repository, and how it lets us in.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Where its `index.yaml` is, without that, and without userinfo.
+    pub url: Url,
+    /// With which credentials, certificates and trust.
+    pub auth: Auth,
+    /// Who may see the credentials.
+    pub reach: Reach,
+    /// How long one download may take, redirects and all.
+    pub timeout: Duration,
+}
+
+/// Who may see a repository's credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The repository's own scheme, host and port.
+    #[default]
+    Home,
+    /// Whoever its charts are with, and whoever it redirects to.
+    Everywhere,
+}
+
+/// What a server said of a version of an index, so that it can be asked whether it has another.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// The index's URL. Of another these say nothing.
+    pub url: String,
+    /// Its entity tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// When it was last modified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+/// How an index was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is what the validators were given for.
+    Unchanged,
+    /// It was written; these are its validators.
+    Written(Validators),
+}
+
+/// Why a download failed. Holds no secret; URLs come without userinfo and query.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The answer's status is not 200.
+    #[error("failed to fetch {url} : {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: StatusCode,
+    },
+    /// There was no answer, or it broke off.
+    #[error("Get \"{url}\": {why}")]
+    Request {
+        /// What was asked for.
+        url: String,
+        /// In words.
+        why: String,
+    },
+    /// The answer is longer than allowed.
+    #[error("{what} exceeds the maximum {what} file size of {limit} bytes (--{setting})")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// The bound, in bytes.
+        limit: u64,
+        /// Which flag moves it.
+        setting: &'static str,
+    },
+    /// Certificates, keys, credentials or the environment's proxies cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// A chart's URL cannot be used.
+    #[error("failed to parse {url} as URL: {why}")]
+    Url {
+        /// As the index has it.
+        url: String,
+        /// In words.
+        why: String,
+    },
+    /// What was received could not be written.
+    #[error("failed to write {what}: {source}")]
+    Write {
+        /// What it is.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// What a download is, and how long it may be.
+#[derive(Clone, Copy)]
+struct Bound {
+    what: &'static str,
+    limit: u64,
+    setting: &'static str,
+}
+
+/// What downloads from one repository.
+pub struct Web<'a> {
+    access: &'a Access,
+    origin: Origin,
+    home: reqwest::Client,
+    /// Shows no certificate of ours.
+    away: reqwest::Client,
+    authorization: Option<HeaderValue>,
+    secrets: Vec<String>,
+}
+
+impl<'a> Web<'a> {
+    /// What downloads from the repository that `access` describes.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`].
+    pub fn new(access: &'a Access, clients: &git::Clients) -> Result<Self, Error> {
+        let client = |auth: &Auth| git::client(clients, auth, None, &access.url).map_err(|error| Error::Unusable(error.to_string()));
+        let home = client(&access.auth)?;
+        let away = match access.reach {
+            Reach::Home => client(&Auth { ca: access.auth.ca.clone(), ..Auth::default() })?,
+            Reach::Everywhere => home.clone(),
+        };
+        let (authorization, secrets) = match access.auth.basic.as_ref().filter(|(user, password)| !user.is_empty() && !password.is_empty())
+        {
+            None => (None, Vec::new()),
+            Some((user, password)) => {
+                let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+                let unusable = |_| Error::Unusable("user name and password cannot be sent".into());
+                let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).map_err(unusable)?;
+                value.set_sensitive(true);
+                (Some(value), vec![encoded, password.clone()])
+            }
+        };
+        Ok(Self { access, origin: access.url.origin(), home, away, authorization, secrets })
+    }
+
+    /// Writes the repository's index to `to`, unless the server says that it still is the one of `known`. `limit` is in bytes.
+    pub async fn index(&self, known: Option<&Validators>, limit: u64, to: &File) -> Result<Fetched, Error> {
+        let url = index_url(&self.access.url);
+        let known = known.filter(|known| known.url == url.as_str());
+        let mut asked = HeaderMap::new();
+        asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let mut ask = |name: HeaderName, value: Option<&String>| {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                asked.insert(name, value);
+            }
+        };
+        ask(IF_NONE_MATCH, known.and_then(|known| known.etag.as_ref()));
+        ask(IF_MODIFIED_SINCE, known.and_then(|known| known.last_modified.as_ref()));
+        let conditional = asked.len() > 1;
+        let bound = Bound { what: "index", limit, setting: "helm-index-max-size" };
+        let work = async {
+            let mut response = self.get(url.clone(), &asked).await?;
+            match response.status() {
+                StatusCode::OK => {}
+                StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::Unchanged),
+                status => return Err(Error::Status { url: shown(&url), status }),
+            }
+            let said = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let validators = Validators { url: url.to_string(), etag: said(ETAG), last_modified: said(LAST_MODIFIED) };
+            self.write(&url, &mut response, bound, to).await?;
+            Ok(Fetched::Written(validators))
+        };
+        self.within(&url, work).await
+    }
+
+    /// Downloads a chart from the URL that the index has for it, relative to the repository's or absolute. `limit` is in bytes.
+    pub async fn chart(&self, reference: &str, limit: u64) -> Result<Vec<u8>, Error> {
+        let url = chart_url(&self.access.url, reference)?;
+        let bound = Bound { what: "chart", limit, setting: "helm-chart-max-size" };
+        let work = async {
+            let mut asked = HeaderMap::new();
+            asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            let mut response = self.get(url.clone(), &asked).await?;
+            if response.status() != StatusCode::OK {
+                return Err(Error::Status { url: shown(&url), status: response.status() });
+            }
+            let mut chart = Vec::new();
+            self.write(&url, &mut response, bound, &mut chart).await?;
+            Ok(chart)
+        };
+        self.within(&url, work).await
+    }
+
+    async fn within<T>(&self, url: &Url, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| Error::Request { url: shown(url), why: "context deadline exceeded".into() };
+        tokio::time::timeout(self.access.timeout, work).await.map_err(late)?
+    }
+
+    /// Sends a GET, follows redirects, and returns the answer, whatever its status is.
+    async fn get(&self, mut url: Url, headers: &HeaderMap) -> Result<Response, Error> {
+        let asked = shown(&url);
+        let failed = |why: String| Error::Request { url: asked.clone(), why };
+        let mut home = true;
+        for _ in 0..=MAX_REDIRECTS {
+            // Who was left once gets nothing back later: it may be the other that sends us there.
+            home &= url.origin() == self.origin;
+            let trusted = home || self.access.reach == Reach::Everywhere;
+            let (basic, plain) = split(url.clone());
+            let client = if trusted { &self.home } else { &self.away };
+            let mut request = client.get(plain).headers(headers.clone()).header(USER_AGENT, AGENT);
+            if let Some(value) = self.authorization.as_ref().filter(|_| trusted) {
+                request = request.header(AUTHORIZATION, value);
+            } else if let Some((user, password)) = basic {
+                request = request.basic_auth(user, Some(password));
+            }
+            let response = request.send().await.map_err(|error| failed(self.words(&error)))?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                return Ok(response);
+            }
+            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let next = location.and_then(|location| url.join(location).ok());
+            let next = next.ok_or_else(|| failed("a redirect without a usable location".into()))?;
+            if !matches!((url.scheme(), next.scheme()), ("http", "http" | "https") | ("https", "https")) {
+                return Err(failed(format!("refusing a redirect from {} to {}", url.scheme(), next.scheme())));
+            }
+            url = next;
+        }
+        Err(failed(format!("stopped after {MAX_REDIRECTS} redirects")))
+    }
+
+    /// Writes an answer's body, inflated where it is compressed. What is written at a time is short, and goes to memory or to the
+    /// page cache.
+    async fn write(&self, url: &Url, response: &mut Response, bound: Bound, to: impl Write) -> Result<(), Error> {
+        let gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let limited = Limited { to, left: bound.limit, over: false };
+        let mut body = if gzipped { Body::Gzip(Box::new(MultiGzDecoder::new(limited))) } else { Body::Plain(limited) };
+        loop {
+            let chunk = response.chunk().await.map_err(|error| Error::Request { url: shown(url), why: self.words(&error) })?;
+            let written = match &chunk {
+                Some(chunk) => body.write_all(chunk),
+                None => body.finish(),
+            };
+            if let Err(source) = written {
+                return Err(match () {
+                    () if body.is_over() => Error::TooLarge { what: bound.what, limit: bound.limit, setting: bound.setting },
+                    () if gzipped => Error::Request { url: shown(url), why: format!("the answer cannot be inflated: {source}") },
+                    () => Error::Write { what: bound.what, source },
+                });
+            }
+            if chunk.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What went wrong, without what the request was.
+    fn words(&self, error: &reqwest::Error) -> String {
+        let mut text = String::new();
+        let mut next = std::error::Error::source(error);
+        while let Some(error) = next {
+            if !error.is::<reqwest::Error>() {
+                text.push_str(if text.is_empty() { "" } else { ": " });
+                text.push_str(&error.to_string());
+            }
+            next = error.source();
+        }
+        if text.is_empty() {
+            return "the request failed".into();
+        }
+        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret, "***");
+        }
+        text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    }
+}
+
+/// Where a body goes.
+enum Body<W: Write> {
+    Plain(Limited<W>),
+    Gzip(Box<MultiGzDecoder<Limited<W>>>),
+}
+
+impl<W: Write> Body<W> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(to) => to.write_all(bytes),
+            Self::Gzip(to) => to.write_all(bytes),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(to) => to.flush(),
+            Self::Gzip(to) => to.try_finish(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Plain(to) => to.over,
+            Self::Gzip(to) => to.get_ref().over,
+        }
+    }
+}
+
+/// Takes no more than so many bytes.
+struct Limited<W> {
+    to: W,
+    left: u64,
+    over: bool,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = bytes.len() as u64;
+        if length > self.left {
+            self.over = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let written = self.to.write(bytes)?;
+        self.left -= written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// The URL of a repository's index.
+pub fn index_url(repository: &Url) -> Url {
+    let mut url = repository.clone();
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().push("index.yaml");
+    }
+    url
+}
+
+/// The URL of a chart: as the index has it, or below the repository, with the repository's query.
+fn chart_url(repository: &Url, reference: &str) -> Result<Url, Error> {
+    let unusable = |why: &dyn fmt::Display| Error::Url {
+        url: reference.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        why: why.to_string(),
+    };
+    match Url::parse(reference) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => return Ok(url),
+        Ok(url) => return Err(unusable(&format_args!("unsupported protocol scheme \"{}\"", url.scheme()))),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {}
+        Err(error) => return Err(unusable(&error)),
+    }
+    let mut base = repository.clone();
+    if let Ok(mut segments) = base.path_segments_mut() {
+        segments.pop_if_empty().push("");
+    }
+    let mut url = base.join(reference).map_err(|error| unusable(&error))?;
+    url.set_query(repository.query());
+    Ok(url)
+}
+
+/// User and password of a URL, if it has any, and the URL without.
+pub fn split(mut url: Url) -> (Option<(String, String)>, Url) {
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
+    // These fail only for URLs that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    ((!user.is_empty() || !password.is_empty()).then_some((user, password)), url)
+}
+
+/// A URL as it may be printed.
+pub fn shown(url: &Url) -> String {
+    let (_, mut url) = split(url.clone());
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn charts_are_below_the_repository_or_where_the_index_says() {
+        let at = |repository: &str, reference: &str| {
+            chart_url(&Url::parse(repository).unwrap(), reference).map(|url| url.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(at("http://h/charts", "a-1.tgz").unwrap(), "http://h/charts/a-1.tgz");
+        assert_eq!(at("http://h/charts/", "sub/a-1.tgz").unwrap(), "http://h/charts/sub/a-1.tgz");
+        assert_eq!(at("http://h/charts?token=t", "a-1.tgz").unwrap(), "http://h/charts/a-1.tgz?token=t");
+        assert_eq!(at("http://h/charts", "/else/a-1.tgz").unwrap(), "http://h/else/a-1.tgz");
+        assert_eq!(at("http://h/charts", "https://other/a-1.tgz").unwrap(), "https://other/a-1.tgz");
+        assert_eq!(
+            at("http://h/charts", "ftp://other/a?x").unwrap_err(),
+            "failed to parse ftp://other/a as URL: unsupported protocol scheme \"ftp\""
+        );
+    }
+
+    #[test]
+    fn the_index_is_below_the_repository() {
+        for (repository, index) in [
+            ("http://h", "http://h/index.yaml"),
+            ("http://h/a//?q=1", "http://h/a//index.yaml?q=1"),
+            ("http://h/a", "http://h/a/index.yaml"),
+        ] {
+            assert_eq!(index_url(&Url::parse(repository).unwrap()).as_str(), index);
+        }
+    }
+
+    #[test]
+    fn what_is_printed_holds_no_secret() {
+        assert_eq!(shown(&Url::parse("https://user:secret@h/x?token=secret#secret").unwrap()), "https://h/x");
+    }
+}

@@ -1,0 +1,300 @@
+//! From a tree to a value of JSON: aliases, merges, keys that are no strings, numbers.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Number, Value};
+
+use super::float::{general, whole};
+use super::scalar::{Scalar, resolve, resolve_tagged};
+use super::tree::{Id, Kind, Node, Tree, read};
+use super::{Error, Limits};
+
+/// The depth that the recursion over a document may have, whatever the limit; a thread's stack of 2 MiB bears twice as much.
+const DEEPEST: usize = 200;
+
+/// What becomes of numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Whole numbers stay whole with all digits, floats stay floats.
+    Exact,
+    /// All go through a float of 64 bits.
+    Floats,
+}
+
+/// What becomes of equal keys.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    LastWins,
+    Distinct,
+}
+
+/// What a key of YAML is in JSON.
+enum Key {
+    Text(String),
+    /// How upstream describes a key that has no text.
+    Unsupported(String),
+}
+
+pub(super) fn decode(text: &[u8], limits: Limits, numbers: Numbers, keys: Keys) -> Result<Value, Error> {
+    decode_counted(text, limits, numbers, keys).map(|(value, _)| value)
+}
+
+/// The value, and how many values were read for it.
+pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys: Keys) -> Result<(Value, usize), Error> {
+    let limits = Limits { depth: limits.depth.min(DEEPEST), ..limits };
+    let tree = read(text, limits)?;
+    let Some(root) = tree.root else { return Ok((Value::Null, 0)) };
+    // Upstream counts the document, too.
+    let mut decoder = Decoder {
+        tree: &tree,
+        limits,
+        numbers,
+        keys,
+        expanding: HashSet::new(),
+        depth: 0,
+        count: 1,
+        in_aliases: 0,
+        repeated: Vec::new(),
+        no_json: None,
+    };
+    let value = decoder.value(root)?;
+    if !decoder.repeated.is_empty() {
+        return Err(Error::Syntax(format!("unmarshal errors:\n  {}", decoder.repeated.join("\n  "))));
+    }
+    match decoder.no_json {
+        Some(problem) => Err(Error::NoJson(problem)),
+        None => Ok((value, decoder.count)),
+    }
+}
+
+struct Decoder<'t> {
+    tree: &'t Tree,
+    limits: Limits,
+    numbers: Numbers,
+    keys: Keys,
+    /// The aliases that are being expanded.
+    expanding: HashSet<Id>,
+    depth: usize,
+    count: usize,
+    /// How many of `count` were below an alias.
+    in_aliases: usize,
+    /// Complaints about keys, all told at the end.
+    repeated: Vec<String>,
+    /// What JSON cannot say, first; upstream finds it only after all that is wrong with the YAML.
+    no_json: Option<String>,
+}
+
+impl<'t> Decoder<'t> {
+    fn value(&mut self, id: Id) -> Result<Value, Error> {
+        self.begin()?;
+        let Some(node) = self.node(id) else { return Ok(Value::Null) };
+        match &node.kind {
+            Kind::Alias { name, target } => {
+                self.expand(id, name)?;
+                let value = self.value(*target);
+                self.expanding.remove(&id);
+                value
+            }
+            Kind::Scalar { tag, text, plain } => Ok(self.json(scalar(tag.as_deref(), text, *plain)?)),
+            Kind::List(items) => {
+                self.enter()?;
+                let list = items.iter().map(|item| self.value(*item)).collect::<Result<_, _>>()?;
+                self.depth -= 1;
+                Ok(Value::Array(list))
+            }
+            Kind::Map(entries) => {
+                let mut map = Map::new();
+                self.fill(entries, &mut map)?;
+                Ok(Value::Object(map))
+            }
+        }
+    }
+
+    /// Reads a map's entries over those that are there.
+    fn fill(&mut self, entries: &'t [Id], map: &mut Map<String, Value>) -> Result<(), Error> {
+        self.enter()?;
+        for pair in entries.chunks_exact(2) {
+            let (key, value) = (pair[0], pair[1]);
+            if self.is_merge(key) {
+                self.merge(value, map)?;
+                continue;
+            }
+            let name = self.key(key)?;
+            let read = self.value(value)?;
+            let name = match name {
+                Key::Text(name) => name,
+                Key::Unsupported(key) => {
+                    let problem = || format!("unsupported map key of type: {key}, value: {}", go_syntax(&read));
+                    self.no_json.get_or_insert_with(problem);
+                    continue;
+                }
+            };
+            if self.keys == Keys::Distinct && map.contains_key(&name) {
+                let line = self.node(value).map_or(0, |node| node.line) + 1;
+                self.repeated.push(format!("line {line}: key {} already set in map", quoted(&name)));
+                continue;
+            }
+            map.insert(name, read);
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn is_merge(&self, key: Id) -> bool {
+        matches!(self.node(key).map(|node| &node.kind), Some(Kind::Scalar { tag, text, plain })
+            if text == "<<" && (*plain || tag.as_deref() == Some("tag:yaml.org,2002:merge")))
+    }
+
+    /// `<<`: a map, an alias of one, or a list of those, of which the first counts most.
+    fn merge(&mut self, id: Id, map: &mut Map<String, Value>) -> Result<(), Error> {
+        match self.node(id).map(|node| &node.kind) {
+            Some(Kind::List(parts)) => parts.iter().rev().try_for_each(|part| self.merge_map(*part, map)),
+            _ => self.merge_map(id, map),
+        }
+    }
+
+    fn merge_map(&mut self, id: Id, map: &mut Map<String, Value>) -> Result<(), Error> {
+        self.begin()?;
+        match self.node(id).map(|node| &node.kind) {
+            Some(Kind::Map(entries)) => self.fill(entries, map),
+            Some(Kind::Alias { name, target }) => {
+                self.expand(id, name)?;
+                let merged = match self.node(*target).map(|node| &node.kind) {
+                    Some(Kind::Map(entries)) => self.begin().and_then(|()| self.fill(entries, map)),
+                    _ => Err(no_merge()),
+                };
+                self.expanding.remove(&id);
+                merged
+            }
+            _ => Err(no_merge()),
+        }
+    }
+
+    fn key(&mut self, id: Id) -> Result<Key, Error> {
+        let mut target = id;
+        while let Some(Node { kind: Kind::Alias { target: next, .. }, .. }) = self.node(target) {
+            self.begin()?;
+            target = *next;
+        }
+        let Some(Node { kind: Kind::Scalar { tag, text, plain }, .. }) = self.node(target) else {
+            let key = self.value(id)?;
+            return Err(Error::Syntax(format!("invalid map key: {}", go_syntax(&key))));
+        };
+        self.begin()?;
+        Ok(match scalar(tag.as_deref(), text, *plain)? {
+            Scalar::Text(text) => Key::Text(text),
+            Scalar::Bool(truth) => Key::Text(truth.to_string()),
+            Scalar::Int(number) => Key::Text(number.to_string()),
+            Scalar::Float(number) => Key::Text(float_key(number)),
+            Scalar::Null => Key::Unsupported(String::from("%!s(<nil>), key: <nil>")),
+            Scalar::Uint(number) => Key::Unsupported(format!("uint64, key: {number:#x}")),
+        })
+    }
+
+    fn json(&mut self, scalar: Scalar) -> Value {
+        let number = match (scalar, self.numbers) {
+            (Scalar::Null, _) => return Value::Null,
+            (Scalar::Bool(truth), _) => return Value::Bool(truth),
+            (Scalar::Text(text), _) => return Value::String(text),
+            (Scalar::Int(number), Numbers::Exact) => return number.into(),
+            (Scalar::Uint(number), Numbers::Exact) => return number.into(),
+            #[expect(clippy::cast_precision_loss, reason = "what upstream does")]
+            (Scalar::Int(number), Numbers::Floats) => number as f64,
+            #[expect(clippy::cast_precision_loss, reason = "what upstream does")]
+            (Scalar::Uint(number), Numbers::Floats) => number as f64,
+            (Scalar::Float(number), _) => number,
+        };
+        if let (Numbers::Floats, Some(number)) = (self.numbers, whole(number)) {
+            return Value::Number(number);
+        }
+        Number::from_f64(number).map_or_else(
+            || {
+                self.no_json.get_or_insert_with(|| format!("json: unsupported value: {}", general(number)));
+                Value::Null
+            },
+            Value::Number,
+        )
+    }
+
+    fn node(&self, id: Id) -> Option<&'t Node> {
+        self.tree.nodes.get(id)
+    }
+
+    fn enter(&mut self) -> Result<(), Error> {
+        self.depth += 1;
+        if self.depth > self.limits.depth { Err(Error::TooDeep(self.limits.depth)) } else { Ok(()) }
+    }
+
+    fn expand(&mut self, id: Id, name: &str) -> Result<(), Error> {
+        if self.expanding.insert(id) { Ok(()) } else { Err(Error::Syntax(format!("anchor '{name}' value contains itself"))) }
+    }
+
+    /// Counts a value; upstream's guard against texts that consist of aliases, and our own limit.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.count += 1;
+        self.in_aliases += usize::from(!self.expanding.is_empty());
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        let share = self.in_aliases as f64 / self.count as f64;
+        if self.in_aliases > 100 && self.count > 1000 && share > allowed_share(self.count) {
+            return Err(Error::Syntax(String::from("document contains excessive aliasing")));
+        }
+        if self.count > self.limits.nodes.saturating_add(1) { Err(Error::TooMany(self.limits.nodes)) } else { Ok(()) }
+    }
+}
+
+/// How much of a document may come from aliases: 99 % of a small one, 10 % of a large one.
+fn allowed_share(count: usize) -> f64 {
+    const SMALL: f64 = 400_000.0;
+    const LARGE: f64 = 4_000_000.0;
+    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+    let count = count as f64;
+    0.99 - 0.89 * ((count.clamp(SMALL, LARGE) - SMALL) / (LARGE - SMALL))
+}
+
+fn no_merge() -> Error {
+    Error::Syntax(String::from("map merge requires map or sequence of maps as the value"))
+}
+
+fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Scalar, Error> {
+    match tag.filter(|tag| !tag.is_empty()) {
+        Some(tag) => resolve_tagged(tag, text).map_err(Error::Syntax),
+        None if plain => Ok(resolve(text)),
+        None => Ok(Scalar::Text(text.to_owned())),
+    }
+}
+
+/// A float as a key; upstream writes it with the digits of 32 bits.
+fn float_key(number: f64) -> String {
+    if number.is_nan() {
+        String::from(".nan")
+    } else if number == f64::INFINITY {
+        String::from(".inf")
+    } else if number == f64::NEG_INFINITY {
+        String::from("-.inf")
+    } else {
+        super::float::general_32(number)
+    }
+}
+
+/// A text as Go quotes it, nearly.
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}
+
+/// A value as Go's `%#v` shows it; users know it from templates without quotes (`key: {{ .Values.x }}`).
+fn go_syntax(value: &Value) -> String {
+    if value.is_null() { String::from("<nil>") } else { go_element(value) }
+}
+
+fn go_element(value: &Value) -> String {
+    match value {
+        Value::Null => String::from("interface {}(nil)"),
+        Value::String(text) => quoted(text),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(items) => format!("[]interface {{}}{{{}}}", items.iter().map(go_element).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}:{}", quoted(key), go_element(value))).collect();
+            format!("map[interface {{}}]interface {{}}{{{}}}", entries.join(", "))
+        }
+    }
+}

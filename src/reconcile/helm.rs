@@ -1,0 +1,32 @@
+//! What both Helm kinds need: how a repository lets us in, and its index.
+
+pub mod access;
+pub mod indexes;
+pub mod size;
+
+use crate::fetch::helm::{chart, index};
+use crate::fetch::oci;
+use crate::settings::DigestCheck;
+use indexes::Indexes;
+
+/// What passes over Helm's kinds use.
+#[derive(Debug, Clone)]
+pub struct Helm {
+    /// Bounds on what is read.
+    pub limits: Limits,
+    /// What becomes of charts that are not what their repository's index says.
+    pub digest_check: DigestCheck,
+    /// Loaded indexes.
+    pub indexes: Indexes,
+}
+
+/// Bounds on what is read for Helm's kinds.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of indexes.
+    pub index: index::Limits,
+    /// Of charts.
+    pub chart: chart::Limits,
+    /// Of what registries say of charts.
+    pub registry: oci::Limits,
+}

@@ -1,0 +1,210 @@
+//! How a `HelmRepository` lets us in: its URL, and what its Secrets say.
+
+use headwater_api::helm_repository::{HelmRepository, HelmRepositorySpec};
+use kube::ResourceExt;
+use url::Url;
+
+use crate::cluster::references::{self, Data, Typed};
+use crate::fetch::git::{Auth, Certificate};
+use crate::fetch::helm::web::{self, Access, Reach};
+
+/// Why a repository cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its URL is none.
+    #[error("{0}")]
+    Url(String),
+    /// Its Secrets are missing, or do not say what they should.
+    #[error("{0}")]
+    Credentials(String),
+}
+
+/// A repository as it can be reached.
+pub struct Door {
+    /// Where it is, with basic authentication, certificates and trust.
+    pub access: Access,
+    /// The Secret of `spec.secretRef`.
+    pub secret: Option<Typed>,
+}
+
+/// Reads the Secrets that a repository names.
+pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door, Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    let spec = &object.spec;
+    let (in_url, url) = web::split(url(&spec.url)?);
+    let mut auth = Auth::default();
+    if let Some(named) = &spec.cert_secret_ref {
+        let name = format!("{namespace}/{}", named.name);
+        let data = references::secret(client, &namespace, &named.name).await;
+        let data =
+            data.map_err(|error| Error::Credentials(format!("failed to get TLS authentication secret '{name}': {}", error.why())))?;
+        let told = |why| Error::Credentials(format!("failed to construct Helm client's TLS config: {why}"));
+        trust(&mut auth, tls(&data, &name).map_err(|misfit| told(misfit.to_string()))?).map_err(told)?;
+    }
+    let mut secret = None;
+    if let Some(named) = &spec.secret_ref {
+        let name = format!("{namespace}/{}", named.name);
+        let found = references::typed(client, &namespace, &named.name).await;
+        let found = found.map_err(|error| Error::Credentials(format!("failed to get authentication secret '{name}': {}", error.why())))?;
+        let told = |why| Error::Credentials(format!("failed to detect authentication methods: {why}"));
+        auth.basic = basic(&found.data, &name).map_err(told)?;
+        // What is incomplete here was never an error.
+        if let Ok(given) = tls(&found.data, &name)
+            && spec.cert_secret_ref.is_none()
+        {
+            tracing::info!(
+                "warning: specifying TLS authentication data via `.spec.secretRef` is deprecated, please use `.spec.certSecretRef` instead"
+            );
+            trust(&mut auth, given).map_err(told)?;
+        }
+        secret = Some(found);
+    }
+    auth.basic = auth.basic.or(in_url);
+    let timeout = spec.timeout().map_err(|error| Error::Credentials(format!("invalid spec.timeout: {error}")))?;
+    Ok(Door { access: Access { url, auth, reach: reach(spec), timeout }, secret })
+}
+
+/// A repository that is known by its URL alone.
+pub fn open(url: &str, timeout: std::time::Duration) -> Result<Access, Error> {
+    let (basic, url) = web::split(self::url(url)?);
+    Ok(Access { url, auth: Auth { basic, ..Auth::default() }, reach: Reach::Home, timeout })
+}
+
+fn reach(spec: &HelmRepositorySpec) -> Reach {
+    if spec.pass_credentials { Reach::Everywhere } else { Reach::Home }
+}
+
+/// Reads a URL, strictly: what is no percent-encoding is refused, as by those who follow it.
+pub fn url(text: &str) -> Result<Url, Error> {
+    let unusable = |why: &str| Error::Url(format!("parse \"{}\": {why}", shown(text)));
+    for (at, _) in text.match_indices('%') {
+        let digits = text.as_bytes().get(at + 1..at + 3).unwrap_or_default();
+        if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            let escape = text.get(at..(at + 3).min(text.len())).unwrap_or("%");
+            return Err(unusable(&format!("invalid URL escape {escape:?}")));
+        }
+    }
+    let url = Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
+    if url.cannot_be_a_base() || url.host_str().is_none_or(str::is_empty) {
+        return Err(unusable("no host in URL"));
+    }
+    Ok(url)
+}
+
+/// A URL as it may be printed, whether or not it is one.
+pub fn shown(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
+}
+
+/// The form in which URLs of repositories are compared: with a slash at the end, but for those of registries.
+pub fn normalised(text: &str) -> String {
+    let (base, query) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+    let slash = if text.starts_with("oci://") || base.is_empty() { "" } else { "/" };
+    format!("{}{slash}{query}", base.trim_end_matches('/'))
+}
+
+/// What a Secret has for TLS.
+struct Tls {
+    ca: Option<Vec<u8>>,
+    pair: Option<Certificate>,
+}
+
+/// Why a Secret has nothing for TLS.
+#[derive(Debug, thiserror::Error)]
+enum Misfit {
+    #[error("secret '{0}' contains 'tls.crt' but missing 'tls.key'")]
+    NoKey(String),
+    #[error("secret '{0}' contains 'tls.key' but missing 'tls.crt'")]
+    NoCertificate(String),
+    #[error("secret '{0}' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'")]
+    Nothing(String),
+}
+
+fn tls(data: &Data, name: &str) -> Result<Tls, Misfit> {
+    // The second names are those of earlier times.
+    let get = |key: &str, earlier: &str| data.get(key).or_else(|| data.get(earlier)).filter(|value| !value.is_empty()).cloned();
+    let ca = get("ca.crt", "caFile");
+    let pair = match (get("tls.crt", "certFile"), get("tls.key", "keyFile")) {
+        (Some(chain), Some(key)) => Some(Certificate { chain, key }),
+        (Some(_), None) => return Err(Misfit::NoKey(name.to_owned())),
+        (None, Some(_)) => return Err(Misfit::NoCertificate(name.to_owned())),
+        (None, None) if ca.is_none() => return Err(Misfit::Nothing(name.to_owned())),
+        (None, None) => None,
+    };
+    Ok(Tls { ca, pair })
+}
+
+fn trust(auth: &mut Auth, tls: Tls) -> Result<(), String> {
+    if let Some(ca) = &tls.ca
+        && reqwest::Certificate::from_pem_bundle(ca).map_or(true, |found| found.is_empty())
+    {
+        return Err("failed to parse CA certificate".into());
+    }
+    auth.ca = tls.ca;
+    auth.certificate = tls.pair;
+    Ok(())
+}
+
+fn basic(data: &Data, name: &str) -> Result<Option<(String, String)>, String> {
+    let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
+    let malformed = |has: &str, lacks: &str| Err(format!("secret '{name}': malformed basic auth - has '{has}' but missing '{lacks}'"));
+    match (text("username"), text("password")) {
+        (Some(user), Some(password)) => Ok(Some((user, password))),
+        (Some(_), None) => malformed("username", "password"),
+        (None, Some(_)) => malformed("password", "username"),
+        (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn urls_compare_with_a_slash_at_the_end() {
+        for (given, expected) in [
+            ("http://h", "http://h/"),
+            ("http://h/a//", "http://h/a/"),
+            ("http://h/a?x=1", "http://h/a/?x=1"),
+            ("oci://h/a/", "oci://h/a"),
+            ("@name", "@name/"),
+            ("", ""),
+        ] {
+            assert_eq!(normalised(given), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_nobody_could_follow_is_refused_without_its_secrets() {
+        for (given, why) in [
+            ("http://h/%zz", "parse \"http://h/%zz\": invalid URL escape \"%zz\""),
+            ("http://u:p@h/%", "parse \"http://h/%\": invalid URL escape \"%\""),
+            ("http://", "parse \"http://\": empty host"),
+        ] {
+            assert_eq!(url(given).unwrap_err().to_string(), why);
+        }
+        assert!(url("http://h/%20a").is_ok());
+    }
+
+    #[test]
+    fn what_a_secret_lacks_is_said() {
+        let data = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), b"x".to_vec())).collect::<Data>();
+        let tls =
+            |keys: &[&str]| tls(&data(keys), "ns/s").map(|tls| (tls.ca.is_some(), tls.pair.is_some())).map_err(|misfit| misfit.to_string());
+        assert_eq!(tls(&["caFile"]), Ok((true, false)));
+        assert_eq!(tls(&["tls.crt", "keyFile"]), Ok((false, true)));
+        assert_eq!(tls(&["tls.crt"]), Err("secret 'ns/s' contains 'tls.crt' but missing 'tls.key'".into()));
+        assert_eq!(tls(&["tls.key"]), Err("secret 'ns/s' contains 'tls.key' but missing 'tls.crt'".into()));
+        assert_eq!(tls(&[]), Err("secret 'ns/s' must contain either 'ca.crt' or both 'tls.crt' and 'tls.key'".into()));
+        assert_eq!(
+            basic(&data(&["password"]), "ns/s"),
+            Err("secret 'ns/s': malformed basic auth - has 'password' but missing 'username'".into())
+        );
+    }
+}

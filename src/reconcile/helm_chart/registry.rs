@@ -1,0 +1,132 @@
+//! Charts in registries: who we are there, and which versions there are.
+
+use std::time::Duration;
+
+use headwater_api::helm_repository::{self, HelmRepository};
+use kube::ResourceExt;
+
+use crate::cluster::references::Typed;
+use crate::fetch::auth::{self, Registrar, Request, Secret};
+use crate::fetch::git::{self, Auth};
+use crate::fetch::helm::pull::{self, Release};
+use crate::fetch::oci::{Clients, Credentials, Manifest, Registry, Scheme, docker_config};
+use crate::reconcile::Ctx;
+use crate::reconcile::helm::access::Door;
+
+/// The type of Secrets that hold a Docker configuration, and its key in them.
+const DOCKER: (&str, &str) = ("kubernetes.io/dockerconfigjson", ".dockerconfigjson");
+
+/// The place in a registry below which a repository keeps its charts.
+pub struct Place {
+    /// The registry.
+    pub registry: Registry,
+    /// The path there, without slashes at its ends; may be empty.
+    prefix: String,
+    timeout: Duration,
+}
+
+impl Place {
+    /// The path of a chart.
+    pub fn path(&self, chart: &str) -> String {
+        if self.prefix.is_empty() { chart.to_owned() } else { format!("{}/{chart}", self.prefix) }
+    }
+
+    /// How messages call a version of a chart.
+    pub fn reference(&self, chart: &str, version: &str) -> String {
+        format!("oci://{}/{}:{version}", self.registry.name(), self.path(chart))
+    }
+
+    /// The newest version of a chart in a range; a single version is believed to be there.
+    pub async fn find(&self, chart: &str, range: &str) -> Result<String, String> {
+        let path = self.path(chart);
+        self.within(pull::resolve(&self.registry, &path, chart, range)).await
+    }
+
+    /// The manifest of a version of a chart.
+    pub async fn manifest(&self, chart: &str, version: &str) -> Result<Manifest, String> {
+        let path = self.path(chart);
+        let release = Release { registry: &self.registry, repository: &path, version };
+        self.within(release.manifest()).await
+    }
+
+    /// The archive of a version of a chart, up to `limit` bytes. `known` is its manifest, where that was looked up before.
+    pub async fn archive(&self, chart: &str, version: &str, known: Option<&Manifest>, limit: u64) -> Result<Vec<u8>, String> {
+        let path = self.path(chart);
+        let release = Release { registry: &self.registry, repository: &path, version };
+        let work = async {
+            match known {
+                Some(manifest) => release.archive(manifest, limit).await,
+                None => release.archive(&release.manifest().await?, limit).await,
+            }
+        };
+        self.within(work).await
+    }
+
+    /// Waits for an answer, for no longer than the repository's timeout.
+    pub async fn within<T, E: std::fmt::Display>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
+        match tokio::time::timeout(self.timeout, work).await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(_) => Err("context deadline exceeded".into()),
+        }
+    }
+}
+
+/// Where the charts of a repository are.
+pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
+    let rest = object.spec.url.strip_prefix("oci://").unwrap_or(&object.spec.url);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let client = |auth: &Auth| git::client(&cx.git_clients, auth, None, &door.access.url).map_err(|error| error.to_string());
+    let away = Auth { ca: door.access.auth.ca.clone(), ..Auth::default() };
+    let clients = Clients { home: client(&door.access.auth)?, away: client(&away)? };
+    let credentials = credentials(object, &door, host, cx).await?;
+    let scheme = if object.spec.insecure { Scheme::Http } else { Scheme::Https };
+    let registry = Registry::new(clients, host, scheme, credentials, cx.helm.limits.registry).map_err(|error| error.to_string())?;
+    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout })
+}
+
+/// Who we are: by the Secret, or else by the provider.
+async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx) -> Result<Credentials, String> {
+    if let Some(secret) = &door.secret {
+        let name = object.spec.secret_ref.as_ref().map_or("", |named| &named.name);
+        return of_secret(secret, host, name).map_err(|why| format!("failed to configure OCI registry authentication: {why}"));
+    }
+    let provider = object.spec.provider();
+    let registrar = match provider {
+        helm_repository::PROVIDER_AWS => Registrar::Aws,
+        helm_repository::PROVIDER_AZURE => Registrar::Azure,
+        helm_repository::PROVIDER_GCP => Registrar::Gcp,
+        _ => return Ok(Credentials::Anonymous),
+    };
+    let failed = |why: String| format!("failed to get credential from '{provider}': {why}");
+    let http = git::client(&cx.git_clients, &Auth::default(), None, &door.access.url).map_err(|error| failed(error.to_string()))?;
+    let counted = auth::Object { kind: helm_repository::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
+    let request = Request {
+        url: &door.access.url,
+        account: None,
+        http: &http,
+        route: "",
+        environment: &cx.identities.environment,
+        cache: &cx.identities.cache,
+        object: &counted,
+    };
+    let issued = auth::registry_credentials(registrar, &request).await.map_err(|error| failed(error.to_string()))?;
+    Ok(match issued.secret {
+        Secret::Basic { username, password } => Credentials::Basic { username, password },
+        Secret::Bearer(token) => Credentials::Access(token),
+    })
+}
+
+fn of_secret(secret: &Typed, host: &str, name: &str) -> Result<Credentials, String> {
+    let (docker, key) = DOCKER;
+    if secret.type_ == docker {
+        let config = secret.data.get(key).map(Vec::as_slice).unwrap_or_default();
+        return docker_config::credentials(config, host, name).map_err(|error| error.to_string());
+    }
+    let text = |key: &str| secret.data.get(key).map(|value| String::from_utf8_lossy(value).into_owned()).filter(|text| !text.is_empty());
+    match (text("username"), text("password")) {
+        (Some(username), Some(password)) => Ok(Credentials::Basic { username, password }),
+        (None, None) => Ok(Credentials::Anonymous),
+        _ => Err(format!("invalid '{name}' secret data: required fields 'username' and 'password'")),
+    }
+}

@@ -1,0 +1,110 @@
+//! Charts out of Helm repositories.
+
+use headwater_api::helm_chart::HelmChart;
+use headwater_api::helm_repository::HelmRepository;
+use headwater_api::{Artifact, reason};
+
+use super::build::{Build, Error, How};
+use super::order::{Marking, Order};
+use super::repository::{Repository, Unopened, asker};
+use super::verify;
+use crate::fetch::helm::chart::{Chart, Limits, Metadata, check_name};
+use crate::reconcile::Ctx;
+use crate::reconcile::aid::blocking;
+use crate::reconcile::failure::{Failure, Mark};
+use crate::reconcile::helm::access;
+use crate::reconcile::pass::Pass;
+
+/// What errors of a chart download hold when it was a matter of who asked.
+const TELL_TALE: [&str; 5] = ["401", "unauthorized", "authentication required", "tls", "unknown certificate authority"];
+const VERSION: &str = "failed to get chart version for remote reference";
+
+/// Builds a chart from a repository, whose stored index is `artifact`.
+pub async fn build(
+    object: &HelmChart,
+    repository: &HelmRepository,
+    artifact: Option<&Artifact>,
+    order: &Order<'_>,
+    cx: &Ctx,
+    pass: &mut Pass,
+) -> Result<Build, Failure> {
+    let unknown = |reason: &'static str, why: String| Failure::chart(Mark::ChartUnknown, reason, why);
+    let door = access::door(repository, &cx.client).await.map_err(|error| match error {
+        access::Error::Url(why) => unknown(reason::URL_INVALID, format!("invalid Helm repository URL: {why}")).stalled(),
+        access::Error::Credentials(why) => unknown(reason::AUTHENTICATION_FAILED, why),
+    })?;
+    check_name(&object.spec.chart).map_err(Error::from)?;
+    let (namespace, name) = asker(repository);
+    let opened = Repository::open(repository, door, artifact, (&namespace, &name), cx).await;
+    let opened = opened.map_err(|error| match error {
+        Unopened::Misplaced(why) => unknown(reason::FAILED, format!("failed to construct Helm client: {why}")).stalled(),
+        Unopened::Refused(why) => unknown(reason::AUTHENTICATION_FAILED, why),
+        Unopened::Index(why) => Error::pull(format!("{VERSION}: {why}")).into(),
+    })?;
+    match from(object, &opened, order, cx, pass).await {
+        Ok(build) => Ok(build),
+        Err(Unbuilt::Failure(failure)) => Err(failure),
+        Err(Unbuilt::Error(error)) => {
+            let told = error.to_string();
+            if TELL_TALE.iter().any(|word| told.contains(word)) {
+                let why = format!("failed to authenticate with the Helm repository: {told}");
+                return Err(unknown(reason::AUTHENTICATION_FAILED, why));
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Why a chart is not built.
+enum Unbuilt {
+    Error(Error),
+    Failure(Failure),
+}
+
+impl<E: Into<Error>> From<E> for Unbuilt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+async fn from(object: &HelmChart, repository: &Repository, order: &Order<'_>, cx: &Ctx, pass: &mut Pass) -> Result<Build, Unbuilt> {
+    use super::repository::NotFound;
+    let found = repository.find(&object.spec.chart, object.spec.version()).await.map_err(|error| {
+        let why = format!("{VERSION}: {}", error.why());
+        match error {
+            NotFound::Reference(_) => Error::reference(why),
+            NotFound::External(_) => Error::pull(why),
+        }
+    })?;
+    let manifest = verify::check(object, repository, &found, cx, pass).await.map_err(Unbuilt::Failure)?;
+    let (version, changed) = order.version(&found.version, &Marking::None)?;
+    let how = if changed { How::Packaged } else { How::Pulled };
+    if let Some(build) = order.built(&found.name, &version, how) {
+        return Ok(build);
+    }
+    let downloaded = repository.download(&found, manifest.as_ref(), cx).await;
+    let bytes = downloaded.map_err(|why| Error::pull(format!("failed to download chart for remote reference: {why}")))?;
+    let limits = cx.helm.limits.chart;
+    let new = Build { name: found.name, version, values_files: Vec::new(), how, dependencies: 0, content: None };
+    if !changed {
+        return Ok(blocking(move || checked(new, bytes, &limits)).await?);
+    }
+    let (files, absent) = (object.spec.values_files.clone(), order.absent());
+    let packaged = blocking(move || {
+        let loaded = Chart::from_archive(&bytes, &limits);
+        let mut chart = loaded.map_err(|problem| Error::package(format!("failed to load downloaded chart: {problem}")))?;
+        chart.set_version(&new.version);
+        let merged = chart.merge_values(&files, absent, &limits)?;
+        let values_files = if chart.set_values(merged.values)? { merged.files } else { Vec::new() };
+        Ok::<_, Error>(Build { values_files, content: Some(chart.package()?), ..new })
+    });
+    Ok(packaged.await?)
+}
+
+/// A chart as it came, once it is known to be one.
+fn checked(build: Build, bytes: Vec<u8>, limits: &Limits) -> Result<Build, Error> {
+    let mut metadata = Metadata::of_archive(&bytes, limits)
+        .map_err(|problem| Error::pull(format!("failed to load chart metadata from written chart: {problem}")))?;
+    metadata.validate().map_err(|problem| Error::pull(format!("failed to validate metadata of written chart: {problem}")))?;
+    Ok(Build { content: Some(bytes), ..build })
+}

@@ -1,0 +1,158 @@
+//! The client of registries against a real one: what it lists, what it pulls, and how it is let in.
+
+use headwater::fetch::helm::pull;
+use headwater::fetch::oci::{Clients, Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
+use reqwest::redirect::Policy;
+use serde_json::json;
+
+use crate::support::{
+    registry::{self, Access, Options, PASSWORD, USER},
+    tls::Authority,
+};
+
+const ARCHIVE: &[u8] = b"the archive of a chart";
+
+fn clients(builder: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Clients {
+    let client = || builder(reqwest::Client::builder().no_proxy().redirect(Policy::none())).build().unwrap();
+    Clients { home: client(), away: client() }
+}
+
+fn reader(server: &registry::Registry, credentials: Credentials) -> Registry {
+    Registry::new(clients(|client| client), &server.address, Scheme::Http, credentials, Limits::default()).unwrap()
+}
+
+fn basic(password: &str) -> Credentials {
+    Credentials::Basic { username: USER.to_owned(), password: password.to_owned() }
+}
+
+#[tokio::test]
+async fn charts_are_listed_and_pulled() {
+    let Some(server) = registry::start(Options { page: Some(2), ..Options::default() }) else { return };
+    let mut digest = String::new();
+    for version in ["0.1.0", "1.0.0-rc.1", "0.2.0+build.1", "0.10.0"] {
+        digest = server.push_chart("charts", "podinfo", version, ARCHIVE).await;
+    }
+    let reader = reader(&server, Credentials::Anonymous);
+    let versions = pull::versions(&reader, "charts/podinfo").await.unwrap();
+    assert_eq!(versions, ["1.0.0-rc.1", "0.10.0", "0.2.0+build.1", "0.1.0"]);
+    let found = async |repository: &str, wanted: &str| pull::resolve(&reader, repository, "podinfo", wanted).await;
+    assert_eq!(found("charts/podinfo", "").await.unwrap(), "0.10.0");
+    assert_eq!(found("charts/podinfo", "<0.10.0").await.unwrap(), "0.2.0+build.1");
+    assert_eq!(found("charts/none", "7.0.0").await.unwrap(), "7.0.0", "one version is not looked up");
+    let nothing = found("charts/podinfo", ">1").await.unwrap_err().to_string();
+    assert_eq!(nothing, "could not locate a version matching provided version string >1");
+    let unknown = found("charts/none", "*").await.unwrap_err().to_string();
+    let url = format!("oci://{}/charts/none", server.address);
+    assert!(unknown.starts_with(&format!("could not get tags for \"podinfo\": could not fetch tags for \"{url}\": GET ")), "{unknown}");
+    for version in ["0.10.0", "0.2.0+build.1"] {
+        assert_eq!(pull::pull(&reader, "charts/podinfo", version, 100).await.unwrap().bytes, ARCHIVE);
+    }
+    let pulled = pull::pull(&reader, "charts/podinfo", "0.10.0", 100).await.unwrap();
+    assert_eq!(pulled.digest.as_str(), digest);
+
+    let missing = pull::pull(&reader, "charts/podinfo", "9.9.9", 100).await.unwrap_err().to_string();
+    let expected = format!(
+        "failed to get 'oci://{0}/charts/podinfo:9.9.9': failed to perform \"FetchReference\" on source: {0}/charts/podinfo:9.9.9: not found",
+        server.address
+    );
+    assert_eq!(missing, expected);
+    let large = pull::pull(&reader, "charts/podinfo", "0.1.0", 10).await.unwrap_err().to_string();
+    assert!(large.ends_with(": content size 22 exceeds the limit of 10 bytes"), "{large}");
+    let unknown = reader.tags("charts/none").await.unwrap_err().to_string();
+    let expected = "response status code 404: name unknown: repository name not known to registry: map[name:charts/none]";
+    assert_eq!(unknown, format!("GET \"http://{}/v2/charts/none/tags/list\": {expected}", server.address));
+
+    server.delete_manifest("charts/podinfo", &digest).await;
+    assert_eq!(pull::versions(&reader, "charts/podinfo").await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_no_chart_is_told_from_one() {
+    let Some(server) = registry::start(Options::default()) else { return };
+    let config = server.push_blob("a", b"{}").await;
+    let other = server.push_blob("a", b"rubbish").await;
+    let part = |kind: &str, digest: &str, size: usize| json!({"mediaType": kind, "digest": digest, "size": size});
+    let image = |config, layers: Vec<_>| json!({"schemaVersion": 2, "mediaType": IMAGE_MANIFEST, "config": config, "layers": layers});
+    let image_config = part("application/vnd.oci.image.config.v1+json", &config, 2);
+    let cases = [
+        ("image", image(image_config.clone(), vec![])),
+        ("headless", image(image_config, vec![part(pull::CHART, &other, 7)])),
+        ("empty", image(part(pull::CONFIG, &config, 2), vec![part("application/x", &other, 7)])),
+        ("rubbish", image(part(pull::CONFIG, &other, 7), vec![part(pull::CHART, &other, 7)])),
+        ("legacy", image(part(pull::CONFIG, &config, 2), vec![part(pull::LEGACY_CHART, &other, 7)])),
+    ];
+    for (tag, manifest) in &cases {
+        server.push_manifest("a", tag, IMAGE_MANIFEST, manifest.to_string().as_bytes()).await;
+    }
+    let legacy = cases[4].1.to_string();
+    let inner = json!({"mediaType": IMAGE_MANIFEST, "digest": Digest::of(legacy.as_bytes()).as_str(), "size": legacy.len()});
+    let index = json!({"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": [inner]}).to_string();
+    server.push_manifest("a", "index", IMAGE_INDEX, index.as_bytes()).await;
+
+    let reader = reader(&server, Credentials::Anonymous);
+    let refused = async |tag: &str| {
+        let error = pull::pull(&reader, "a", tag, 100).await.unwrap_err().to_string();
+        error.strip_prefix(&format!("failed to get 'oci://{}/a:{tag}': ", server.address)).unwrap().to_owned()
+    };
+    assert_eq!(refused("image").await, "manifest does not contain minimum number of descriptors (2), descriptors found: 1");
+    assert_eq!(refused("headless").await, "could not load config with mediatype application/vnd.cncf.helm.config.v1+json");
+    let no_layer = "manifest does not contain a layer with mediatype application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+    assert_eq!(refused("empty").await, no_layer);
+    assert_eq!(refused("rubbish").await, "invalid character 'r' looking for beginning of value");
+    for good in ["legacy", "index"] {
+        assert_eq!(pull::pull(&reader, "a", good, 100).await.unwrap().bytes, b"rubbish");
+    }
+
+    // The registry of the Distribution project has no API for referrers.
+    let subject = Digest::of(b"subject");
+    assert_eq!(reader.referrers("a", &subject, None).await.unwrap(), []);
+    server.push_manifest("a", &subject.fallback_tag(), IMAGE_INDEX, index.as_bytes()).await;
+    let referrers: Vec<Descriptor> = reader.referrers("a", &subject, None).await.unwrap();
+    assert_eq!(referrers[0].digest, Digest::of(legacy.as_bytes()));
+    let gone = Descriptor { digest: subject.clone(), ..referrers[0].clone() };
+    assert!(matches!(reader.blob("a", &gone, 10_000).await, Err(Error::NotFound { .. })));
+}
+
+#[tokio::test]
+async fn registries_let_in_who_they_know() {
+    for access in [Access::Basic, Access::Token] {
+        let Some(server) = registry::start(Options { access, ..Options::default() }) else { return };
+        server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
+        let pulled = async |credentials| pull::pull(&reader(&server, credentials), "charts/podinfo", "0.1.0", 100).await;
+        assert_eq!(pulled(basic(PASSWORD)).await.unwrap().bytes, ARCHIVE);
+        let tags = async |credentials| reader(&server, credentials).tags("charts/podinfo").await.unwrap_err().to_string();
+        let place = format!("GET \"http://{}/v2/charts/podinfo/tags/list\"", server.address);
+        let (wrong, nobody) = (tags(basic("wrong-password")).await, tags(Credentials::Anonymous).await);
+        let denied = "authentication required: [map[Action:pull Class: Name:charts/podinfo Type:repository]]";
+        let denied = format!("{place}: response status code 401: unauthorized: {denied}");
+        if access == Access::Basic {
+            assert_eq!(nobody, format!("{place}: basic credential not found"));
+            assert_eq!(wrong, denied);
+        } else {
+            assert_eq!(pulled(Credentials::Refresh(PASSWORD.to_owned())).await.unwrap().bytes, ARCHIVE);
+            assert!(wrong.ends_with("/token\": response status code 401: unauthorized: incorrect username or password"), "{wrong}");
+            assert_eq!(nobody, denied);
+        }
+        assert!(![wrong, nobody].iter().any(|error| error.contains("wrong-password")));
+    }
+}
+
+#[tokio::test]
+async fn registries_are_reached_with_certificates() {
+    let (authority, owner) = (Authority::new(), Authority::new());
+    let options = Options { access: Access::Token, authority: Some(&authority), clients: Some(&owner), page: None };
+    let Some(server) = registry::start(options) else { return };
+    server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
+    let trusting =
+        |client: reqwest::ClientBuilder| client.tls_certs_merge([reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap()]);
+    let (certificate, key) = owner.issue("client.test");
+    let both = format!("{}\n{}", certificate.pem(), key.serialize_pem());
+    let identity = reqwest::Identity::from_pem(both.as_bytes()).unwrap();
+    let versions = async |clients: Clients| {
+        let reader = Registry::new(clients, &server.address, Scheme::Https, basic(PASSWORD), Limits::default()).unwrap();
+        pull::versions(&reader, "charts/podinfo").await
+    };
+    assert_eq!(versions(clients(|client| trusting(client).identity(identity.clone()))).await.unwrap(), ["0.1.0"]);
+    assert!(matches!(versions(clients(trusting)).await, Err(Error::Unreachable { .. })));
+    assert!(matches!(versions(clients(|client| client)).await, Err(Error::Unreachable { .. })));
+}
