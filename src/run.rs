@@ -25,6 +25,7 @@ use crate::cluster::leases::{self, End};
 use crate::cluster::retries::Retries;
 use crate::fetch::auth::Cache;
 use crate::fetch::helm::{chart, index};
+use crate::fetch::verify::cosign;
 use crate::fetch::{git, oci, yaml};
 use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
@@ -114,7 +115,7 @@ struct Shared {
 impl Shared {
     fn new(settings: &Controller, local_repositories: git::LocalRepositories) -> Result<Self, Stopped> {
         let storage = open(&settings.storage)?;
-        let (identities, helm) = (identities(settings), helm(&settings.helm));
+        let (identities, helm) = (identities(settings), helm(settings)?);
         let metrics = Arc::new(metrics(&identities.cache, &helm.indexes));
         Ok(Self { storage, metrics, identities, helm, local_repositories })
     }
@@ -250,20 +251,30 @@ fn mirrors(settings: &Controller) -> Result<git::Mirrors, Stopped> {
 }
 
 /// What passes over Helm's kinds use.
-fn helm(settings: &settings::Helm) -> Helm {
+fn helm(settings: &Controller) -> Result<Helm, Stopped> {
+    let sigstore = match &settings.auth.sigstore_trusted_root {
+        None => cosign::Root::public()?,
+        Some(path) => {
+            let unusable = |why: String| format!("--sigstore-trusted-root {}: {why}", path.display());
+            let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+            cosign::Root::from_json(&text).map_err(|error| unusable(error.to_string()))?
+        }
+    };
+    let settings = &settings.helm;
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     let chart = chart::Limits { archive: settings.chart_max_size, file: settings.chart_file_max_size, ..chart::Limits::default() };
     let (yaml, items) = (chart.yaml, usize::try_from(settings.cache_max_size).unwrap_or(usize::MAX));
     let yaml = yaml::Limits { bytes: yaml.bytes.max(bytes(settings.chart_file_max_size)), ..yaml };
-    Helm {
+    Ok(Helm {
         limits: helm::Limits {
             index: index::Limits::of_file(settings.index_max_size),
             chart: chart::Limits { yaml, ..chart },
             registry: oci::Limits::default(),
         },
         digest_check: settings.chart_digest,
+        sigstore,
         indexes: Indexes::new(Terms { items, ttl: settings.cache_ttl }),
-    }
+    })
 }
 
 fn limits(settings: &settings::Limits) -> git::Limits {

@@ -3,6 +3,7 @@
 //! Invariant: content is vouched for only by a key of the given files, for exactly the bytes that were signed. What is not understood is
 //! refused, and no input makes it panic.
 
+pub mod cosign;
 mod object;
 mod openpgp;
 mod ssh;

@@ -6,16 +6,19 @@ pub mod size;
 
 use crate::fetch::helm::{chart, index};
 use crate::fetch::oci;
+use crate::fetch::verify::cosign;
 use crate::settings::DigestCheck;
 use indexes::Indexes;
 
 /// What passes over Helm's kinds use.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Helm {
     /// Bounds on what is read.
     pub limits: Limits,
     /// What becomes of charts that are not what their repository's index says.
     pub digest_check: DigestCheck,
+    /// Whom to trust about keyless signatures.
+    pub sigstore: cosign::Root,
     /// Loaded indexes.
     pub indexes: Indexes,
 }

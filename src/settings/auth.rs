@@ -1,5 +1,6 @@
 //! SSH algorithms, tokens and service accounts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::parse;
@@ -17,6 +18,10 @@ pub struct Auth {
     /// The service account for workload identity where an object names none.
     #[arg(id = "default-service-account", long = "default-service-account", default_value = "")]
     pub default_service_account: String,
+    /// Whom to trust about keyless signatures: a `trusted_root.json` of Sigstore. By default the public instance, as it was when this
+    /// program was built.
+    #[arg(id = "sigstore-trusted-root", long = "sigstore-trusted-root", value_name = "FILE")]
+    pub sigstore_trusted_root: Option<PathBuf>,
     /// How many tokens are kept in memory; 0 turns the cache off.
     #[arg(id = "token-cache-max-size", long = "token-cache-max-size", default_value_t = 100)]
     pub token_cache_max_size: u32,

@@ -1,6 +1,7 @@
 //! The harness: an API server, a git server, a controller, and what a test wants to ask of them.
 
 pub mod artifact;
+pub mod chart_repository;
 pub mod cluster;
 pub mod controller;
 pub mod events;

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::{Descriptor, Error, Registry};
+use super::{Descriptor, Digest, Error, Registry};
 
 const ANY: &str = "*/*";
 
@@ -16,6 +16,29 @@ impl Registry {
         let mut bytes = Vec::new();
         self.copy_blob(repository, descriptor, limit, &mut bytes).await?;
         Ok(bytes)
+    }
+
+    /// The blob under `digest`, whatever its size is, up to `limit` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::blob`].
+    pub async fn content(&self, repository: &str, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
+        let url = self.url(repository, ["blobs", digest.as_str()])?;
+        let mut answer = self.get(url, ANY, repository).await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Err(Error::NotFound { what: digest.to_string() }),
+            _ => return Err(self.refused(answer).await),
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.chunk(&mut answer).await? {
+            bytes.extend_from_slice(&chunk);
+            let size = bytes.len() as u64;
+            if size > limit {
+                return Err(Error::TooLarge { what: digest.to_string(), size, limit });
+            }
+        }
+        if digest.is_of(&bytes) { Ok(bytes) } else { Err(Error::Content { message: "mismatched digest".to_owned() }) }
     }
 
     /// Writes the blob of `descriptor`, which may be up to `limit` bytes large, to `to`. What was written counts for something

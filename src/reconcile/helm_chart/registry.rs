@@ -98,7 +98,7 @@ async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx)
         helm_repository::PROVIDER_GCP => Registrar::Gcp,
         _ => return Ok(Credentials::Anonymous),
     };
-    let failed = |why: String| format!("failed to get credential from '{provider}': {why}");
+    let failed = |why: String| format!("unable to get authentication data from OIDC: {why}");
     let http = git::client(&cx.git_clients, &Auth::default(), None, &door.access.url).map_err(|error| failed(error.to_string()))?;
     let counted = auth::Object { kind: helm_repository::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
     let request = Request {

@@ -9,11 +9,12 @@ use super::order::{Marking, Order};
 use super::repository::{Repository, Unopened, asker};
 use super::verify;
 use crate::fetch::helm::chart::{Chart, Limits, Metadata, check_name};
+use crate::fetch::verify::cosign::Trust;
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::blocking;
 use crate::reconcile::failure::{Failure, Mark};
 use crate::reconcile::helm::access;
-use crate::reconcile::pass::Pass;
+use crate::reconcile::pass::{Fact, Pass};
 
 /// What errors of a chart download hold when it was a matter of who asked.
 const TELL_TALE: [&str; 5] = ["401", "unauthorized", "authentication required", "tls", "unknown certificate authority"];
@@ -33,6 +34,7 @@ pub async fn build(
         access::Error::Url(why) => unknown(reason::URL_INVALID, format!("invalid Helm repository URL: {why}")).stalled(),
         access::Error::Credentials(why) => unknown(reason::AUTHENTICATION_FAILED, why),
     })?;
+    let trust = if repository.spec.is_oci() { verify::trust(object, cx).await? } else { None };
     check_name(&object.spec.chart).map_err(Error::from)?;
     let (namespace, name) = asker(repository);
     let opened = Repository::open(repository, door, artifact, (&namespace, &name), cx).await;
@@ -41,10 +43,15 @@ pub async fn build(
         Unopened::Refused(why) => unknown(reason::AUTHENTICATION_FAILED, why),
         Unopened::Index(why) => Error::pull(format!("{VERSION}: {why}")).into(),
     })?;
-    match from(object, &opened, order, cx, pass).await {
-        Ok(build) => Ok(build),
-        Err(Unbuilt::Failure(failure)) => Err(failure),
-        Err(Unbuilt::Error(error)) => {
+    match from(object, &opened, trust.as_ref(), order, cx).await {
+        Ok(build) => {
+            if trust.is_some() {
+                let message = format!("verified signature of version {}", build.version);
+                pass.learnt(Fact::Verified { message, mode: String::new() });
+            }
+            Ok(build)
+        }
+        Err(error) => {
             let told = error.to_string();
             if TELL_TALE.iter().any(|word| told.contains(word)) {
                 let why = format!("failed to authenticate with the Helm repository: {told}");
@@ -55,19 +62,7 @@ pub async fn build(
     }
 }
 
-/// Why a chart is not built.
-enum Unbuilt {
-    Error(Error),
-    Failure(Failure),
-}
-
-impl<E: Into<Error>> From<E> for Unbuilt {
-    fn from(error: E) -> Self {
-        Self::Error(error.into())
-    }
-}
-
-async fn from(object: &HelmChart, repository: &Repository, order: &Order<'_>, cx: &Ctx, pass: &mut Pass) -> Result<Build, Unbuilt> {
+async fn from(object: &HelmChart, repository: &Repository, trust: Option<&Trust>, order: &Order<'_>, cx: &Ctx) -> Result<Build, Error> {
     use super::repository::NotFound;
     let found = repository.find(&object.spec.chart, object.spec.version()).await.map_err(|error| {
         let why = format!("{VERSION}: {}", error.why());
@@ -76,7 +71,11 @@ async fn from(object: &HelmChart, repository: &Repository, order: &Order<'_>, cx
             NotFound::External(_) => Error::pull(why),
         }
     })?;
-    let manifest = verify::check(object, repository, &found, cx, pass).await.map_err(Unbuilt::Failure)?;
+    let manifest = match (&object.spec.verify, trust) {
+        (Some(asked), Some(trust)) => Some(verify::check(asked, trust, repository, &found).await?),
+        (Some(_), None) => return Err(Error::verification("not implemented")),
+        (None, _) => None,
+    };
     let (version, changed) = order.version(&found.version, &Marking::None)?;
     let how = if changed { How::Packaged } else { How::Pulled };
     if let Some(build) = order.built(&found.name, &version, how) {
@@ -87,7 +86,7 @@ async fn from(object: &HelmChart, repository: &Repository, order: &Order<'_>, cx
     let limits = cx.helm.limits.chart;
     let new = Build { name: found.name, version, values_files: Vec::new(), how, dependencies: 0, content: None };
     if !changed {
-        return Ok(blocking(move || checked(new, bytes, &limits)).await?);
+        return blocking(move || checked(new, bytes, &limits)).await;
     }
     let (files, absent) = (object.spec.values_files.clone(), order.absent());
     let packaged = blocking(move || {
@@ -98,7 +97,7 @@ async fn from(object: &HelmChart, repository: &Repository, order: &Order<'_>, cx
         let values_files = if chart.set_values(merged.values)? { merged.files } else { Vec::new() };
         Ok::<_, Error>(Build { values_files, content: Some(chart.package()?), ..new })
     });
-    Ok(packaged.await?)
+    packaged.await
 }
 
 /// A chart as it came, once it is known to be one.

@@ -26,16 +26,16 @@ impl Repository {
     }
 
     /// Commits these files, and no others, onto `main`.
-    pub fn commit(&self, files: &[(&str, &str)]) -> String {
+    pub fn commit(&self, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
         self.commit_to("main", files)
     }
 
     /// Commits these files, and no others, onto a branch.
-    pub fn commit_to(&self, branch: &str, files: &[(&str, &str)]) -> String {
+    pub fn commit_to(&self, branch: &str, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
         let mut index = String::new();
         for (path, content) in files {
-            let blob = self.blob(content.as_bytes());
-            writeln!(index, "100644 {blob}\t{path}").unwrap();
+            let blob = self.blob(content.as_ref());
+            writeln!(index, "100644 {blob}\t{}", path.as_ref()).unwrap();
         }
         self.git(&["read-tree", "--empty"], b"");
         self.git(&["update-index", "--add", "--index-info"], index.as_bytes());

@@ -9,9 +9,10 @@ use super::{PATIENCE, cluster::Server, eventually};
 /// The label by which a test's controller knows its objects.
 pub const LABEL: &str = "headwater.test/run";
 
-/// A namespace that no other test uses.
+/// A namespace that no other test uses, seen as a place for objects of one kind: GitRepository, unless [`Self::of`] says otherwise.
 pub struct Namespace {
     pub name: String,
+    kind: &'static str,
     client: Client,
 }
 
@@ -19,10 +20,15 @@ impl Namespace {
     /// Makes a namespace whose name starts with the name of the test.
     pub async fn new(server: &Server, test: &str) -> Self {
         let suffix = uuid::Uuid::new_v4().simple().to_string();
-        let space = Self { name: format!("{test}-{}", &suffix[..8]), client: server.client().await };
+        let space = Self { name: format!("{test}-{}", &suffix[..8]), kind: "GitRepository", client: server.client().await };
         let body = json!({"metadata": {"name": space.name}});
         space.send(Method::POST, "/api/v1/namespaces", "application/json", &body).await.unwrap();
         space
+    }
+
+    /// The same namespace as a place for objects of another kind.
+    pub fn of(&self, kind: &'static str) -> Self {
+        Self { name: self.name.clone(), kind, client: self.client.clone() }
     }
 
     /// The selector for the objects of this namespace.
@@ -30,7 +36,7 @@ impl Namespace {
         format!("{LABEL}={}", self.name)
     }
 
-    /// Creates a GitRepository; the interval is an hour unless `spec` says otherwise.
+    /// Creates an object; the interval is an hour unless `spec` says otherwise.
     pub async fn source(&self, name: &str, spec: Value) {
         self.try_source(name, spec).await.unwrap();
     }
@@ -38,7 +44,7 @@ impl Namespace {
     /// Like [`Self::source`], with the API server's refusal as the error.
     pub async fn try_source(&self, name: &str, spec: Value) -> Result<Value, kube::Error> {
         let mut body = json!({
-            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": self.kind,
             "metadata": {"name": name, "labels": {LABEL: self.name}},
             "spec": {"interval": "1h"},
         });
@@ -56,7 +62,7 @@ impl Namespace {
         self.send(Method::POST, &path, "application/json", &body).await.unwrap();
     }
 
-    /// The GitRepository as it is now; nothing when it is gone.
+    /// The object as it is now; nothing when it is gone.
     pub async fn get(&self, name: &str) -> Option<Value> {
         let path = format!("{}/{name}", self.sources());
         match self.send(Method::GET, &path, "application/json", &Value::Null).await {
@@ -66,13 +72,13 @@ impl Namespace {
         }
     }
 
-    /// Merges a patch into the GitRepository.
+    /// Merges a patch into the object.
     pub async fn patch(&self, name: &str, change: &Value) {
         let path = format!("{}/{name}", self.sources());
         self.send(Method::PATCH, &path, "application/merge-patch+json", change).await.unwrap();
     }
 
-    /// Asks for the deletion of the GitRepository, without waiting for its end.
+    /// Asks for the deletion of the object, without waiting for its end.
     pub async fn delete(&self, name: &str) {
         let path = format!("{}/{name}", self.sources());
         self.send(Method::DELETE, &path, "application/json", &Value::Null).await.unwrap();
@@ -141,7 +147,8 @@ impl Namespace {
     }
 
     fn sources(&self) -> String {
-        format!("/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories", self.name)
+        let plural = if self.kind.ends_with('y') { format!("{}ies", self.kind.trim_end_matches('y')) } else { format!("{}s", self.kind) };
+        format!("/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/{}", self.name, plural.to_lowercase())
     }
 
     async fn send(&self, method: Method, path: &str, kind: &str, body: &Value) -> Result<Value, kube::Error> {
