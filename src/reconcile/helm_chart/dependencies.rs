@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_api::HelmRepository;
 use headwater_api::helm_chart::HelmChart;
+use headwater_api::helm_repository::{self, HelmRepository, HelmRepositorySpec};
 use headwater_storage::Location;
 
 use super::build::Error;
-use super::repository::{Repository, asker};
+use super::repository::{Repository, Unopened, asker};
 use super::source;
 use super::tree::Tree;
 use crate::fetch::helm::chart::{Chart, Dependency, Missing};
@@ -53,12 +53,12 @@ impl Repositories<'_> {
         let Dependency { name, version, repository, .. } = &missing.dependency;
         let cx = self.cx;
         let repository_of = access::shown(repository);
-        let opened = self.repository(repository).await?;
-        let opened = opened.map_err(|why| format!("failed to get chart '{name}' version '{version}' from '{repository_of}': {why}"))?;
-        let found = opened
-            .find(name, version)
-            .await
-            .map_err(|error| format!("failed to get chart '{name}' version '{version}' from '{repository_of}': {}", error.why()))?;
+        let told = |why: &str| format!("failed to get chart '{name}' version '{version}' from '{repository_of}': {why}");
+        let opened = self.repository(repository).await.map_err(|error| match error {
+            Unreached::Repository(why) => why,
+            Unreached::Index(why) => told(&why),
+        })?;
+        let found = opened.find(name, version).await.map_err(|error| told(error.why()))?;
         let bytes = opened.download(&found, None, cx).await;
         let bytes = bytes.map_err(|why| format!("chart download of version '{}' failed: {why}", found.version))?;
         let limits = cx.helm.limits.chart;
@@ -66,38 +66,42 @@ impl Repositories<'_> {
         chart.map_err(|problem| format!("failed to load downloaded archive of version '{}': {problem}", found.version))
     }
 
-    /// The repository at a URL, or the one that an alias names. The inner error is one of its index.
-    async fn repository(&mut self, named: &str) -> Result<Result<&Repository, String>, String> {
+    /// The repository at a URL, or the one that an alias names.
+    async fn repository(&mut self, named: &str) -> Result<&Repository, Unreached> {
         let url = access::normalised(named);
         if !self.open.contains_key(&url) {
-            match self.opened(named, &url).await? {
-                Ok(opened) => drop(self.open.insert(url.clone(), opened)),
-                Err(why) => return Ok(Err(why)),
-            }
+            let opened = self.opened(named, &url).await?;
+            self.open.insert(url.clone(), opened);
         }
-        Ok(self.open.get(&url).ok_or_else(|| "it is not open".to_owned()))
+        self.open.get(&url).ok_or_else(|| Unreached::Repository("the repository is not open".into()))
     }
 
-    async fn opened(&mut self, named: &str, url: &str) -> Result<Result<Repository, String>, String> {
-        use super::repository::Unopened;
+    async fn opened(&mut self, named: &str, url: &str) -> Result<Repository, Unreached> {
         let shown = access::shown(url);
-        let failed = |why: &str| format!("failed to get chart repository for URL '{shown}': {why}");
+        let failed = |why: &str| Unreached::Repository(format!("failed to get chart repository for URL '{shown}': {why}"));
         let alias = named.strip_prefix('@').or_else(|| named.strip_prefix("alias:"));
-        if alias.is_none() && !["http://", "https://", "oci://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(format!("invalid dependency repository URL: {shown}"));
+        let in_registry = url.starts_with("oci://");
+        if alias.is_none() && !in_registry && !url.starts_with("http://") && !url.starts_with("https://") {
+            return Err(Unreached::Repository(format!("invalid dependency repository URL: {shown}")));
         }
         let known = self.known().await.map_err(|error| failed(&telemetry::told(&error)))?;
-        let described = match alias {
-            Some(alias) => known.iter().find(|known| known.metadata.name.as_deref() == Some(alias)),
-            None => known.iter().find(|known| access::normalised(&known.spec.url) == url),
-        };
+        let described = known.iter().find(|known| match alias {
+            Some(alias) => known.metadata.name.as_deref() == Some(alias),
+            None => access::normalised(&known.spec.url) == url,
+        });
         let (described, cx) = (described.cloned(), self.cx);
-        let opened = match (described, alias) {
-            (None, Some(_)) => return Err(format!("aliased repository dependency is not supported: {shown}")),
-            (Some(mut described), _) => {
+        let opened = match described.or_else(|| in_registry.then(|| at(url))) {
+            None if alias.is_some() => {
+                return Err(Unreached::Repository(format!("aliased repository dependency is not supported: {shown}")));
+            }
+            None => {
+                let access = access::open(url, TIMEOUT).map_err(|error| failed(&error.to_string()))?;
+                Repository::fetched(access, cx).await
+            }
+            Some(mut described) => {
                 // As stock Flux has it, the URL says what a dependency's repository is.
                 if described.spec.url.starts_with("oci://") {
-                    described.spec.type_ = Some(headwater_api::helm_repository::TYPE_OCI.into());
+                    described.spec.type_ = Some(helm_repository::TYPE_OCI.into());
                 }
                 let door = access::door(&described, &cx.client).await.map_err(|error| failed(&error.to_string()))?;
                 let artifact = described.status.as_ref().and_then(|status| status.artifact.clone());
@@ -105,23 +109,11 @@ impl Repositories<'_> {
                 let (namespace, name) = asker(self.object);
                 Repository::open(&described, door, stored.as_ref(), (&namespace, &name), cx).await
             }
-            (None, None) if url.starts_with("oci://") => {
-                let mut plain = HelmRepository::default();
-                url.clone_into(&mut plain.spec.url);
-                plain.spec.type_ = Some(headwater_api::helm_repository::TYPE_OCI.into());
-                let door = access::door(&plain, &cx.client).await.map_err(|error| failed(&error.to_string()))?;
-                Repository::open(&plain, door, None, ("", ""), cx).await
-            }
-            (None, None) => {
-                let access = access::open(url, TIMEOUT).map_err(|error| failed(&error.to_string()))?;
-                Repository::fetched(access, cx).await
-            }
         };
-        match opened {
-            Ok(opened) => Ok(Ok(opened)),
-            Err(Unopened::Index(why)) => Ok(Err(why)),
-            Err(other) => Err(failed(other.why())),
-        }
+        opened.map_err(|error| match error {
+            Unopened::Index(why) => Unreached::Index(why),
+            other => failed(other.why()),
+        })
     }
 
     /// The repositories of the namespace, listed once.
@@ -131,4 +123,17 @@ impl Repositories<'_> {
         }
         Ok(self.known.as_deref().unwrap_or_default())
     }
+}
+
+/// Why a dependency's repository cannot be asked.
+enum Unreached {
+    /// It is not known, or does not let us in.
+    Repository(String),
+    /// Its index is not to be had.
+    Index(String),
+}
+
+/// A repository that is known by its URL alone.
+fn at(url: &str) -> HelmRepository {
+    HelmRepository { spec: HelmRepositorySpec { url: url.to_owned(), ..<_>::default() }, ..<_>::default() }
 }

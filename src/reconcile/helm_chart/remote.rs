@@ -16,8 +16,9 @@ use crate::reconcile::failure::{Failure, Mark};
 use crate::reconcile::helm::access;
 use crate::reconcile::pass::{Fact, Pass};
 
-/// What errors of a chart download hold when it was a matter of who asked.
-const TELL_TALE: [&str; 5] = ["401", "unauthorized", "authentication required", "tls", "unknown certificate authority"];
+/// What errors of a chart download hold when it was a matter of who asked, or who answered. A digest or a port may hold 401 too.
+const TELL_TALE: [&str; 6] =
+    [" 401:", " 401 ", "unauthorized", "authentication required", "invalid peer certificate", "received fatal alert"];
 const VERSION: &str = "failed to get chart version for remote reference";
 
 /// Builds a chart from a repository, whose stored index is `artifact`.
