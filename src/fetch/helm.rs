@@ -2,5 +2,6 @@
 
 pub mod chart;
 pub mod index;
+mod printable;
 pub mod pull;
 pub mod web;

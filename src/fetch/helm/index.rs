@@ -9,7 +9,6 @@ mod entry;
 mod json;
 mod lookup;
 mod number;
-mod printable;
 mod shelf;
 mod source;
 mod text;

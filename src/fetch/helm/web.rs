@@ -3,13 +3,14 @@
 //! Credentials and client certificates go to the repository's own scheme, host and port; elsewhere only where the repository says
 //! so. An index that the server says has not changed is not sent again.
 
+mod body;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use base64::Engine as _;
-use flate2::write::MultiGzDecoder;
 use percent_encoding::percent_decode_str;
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use url::{Origin, Url};
 
 use crate::fetch::git::{self, Auth};
+use body::{Body, Encoding};
 
 /// As many redirects as Helm follows.
 const MAX_REDIRECTS: usize = 10;
@@ -257,8 +259,7 @@ impl<'a> Web<'a> {
     /// page cache.
     async fn write(&self, url: &Url, response: &mut Response, bound: Bound, to: impl Write) -> Result<(), Error> {
         let gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
-        let limited = Limited { to, left: bound.limit, over: false };
-        let mut body = if gzipped { Body::Gzip(Box::new(MultiGzDecoder::new(limited))) } else { Body::Plain(limited) };
+        let mut body = Body::new(to, bound.limit, if gzipped { Encoding::Gzip } else { Encoding::Identity });
         loop {
             let chunk = response.chunk().await.map_err(|error| Error::Request { url: shown(url), why: self.words(&error) })?;
             let written = match &chunk {
@@ -296,59 +297,6 @@ impl<'a> Web<'a> {
             text = text.replace(secret, "***");
         }
         text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
-    }
-}
-
-/// Where a body goes.
-enum Body<W: Write> {
-    Plain(Limited<W>),
-    Gzip(Box<MultiGzDecoder<Limited<W>>>),
-}
-
-impl<W: Write> Body<W> {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(to) => to.write_all(bytes),
-            Self::Gzip(to) => to.write_all(bytes),
-        }
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(to) => to.flush(),
-            Self::Gzip(to) => to.try_finish(),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match self {
-            Self::Plain(to) => to.over,
-            Self::Gzip(to) => to.get_ref().over,
-        }
-    }
-}
-
-/// Takes no more than so many bytes.
-struct Limited<W> {
-    to: W,
-    left: u64,
-    over: bool,
-}
-
-impl<W: Write> Write for Limited<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = bytes.len() as u64;
-        if length > self.left {
-            self.over = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let written = self.to.write(bytes)?;
-        self.left -= written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use super::decode::{self, Place};
 use super::metadata::{invalid, put};
 use super::source::{Source, shown};
-use super::text::{joined, quoted, sanitised};
+use super::text::{joined, quoted};
 use super::{Chart, Error, Limits, Problem};
+use crate::fetch::helm::printable::sanitised;
 use crate::version::{Range, Version};
 
 /// A chart that another depends on.
@@ -55,7 +56,7 @@ impl Dependency {
     /// Puts the texts on one line and checks the alias.
     pub(super) fn validate(&mut self) -> Result<(), Problem> {
         for text in [&mut self.name, &mut self.version, &mut self.repository, &mut self.condition].into_iter().chain(&mut self.tags) {
-            *text = sanitised(text);
+            *text = sanitised(text).into_owned();
         }
         if !self.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(invalid(format!("dependency {} has disallowed characters in the alias", quoted(&self.name))));

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::Problem;
 use super::decode::{self, Place};
 use super::dependency::Dependency;
-use super::text::{base, quoted, sanitised};
+use super::text::{base, quoted};
+use crate::fetch::helm::printable::sanitised;
 use crate::fetch::yaml;
 use crate::version::Version;
 
@@ -156,7 +157,7 @@ impl Metadata {
             &mut self.kube_version,
         ];
         for text in texts.into_iter().chain(&mut self.sources).chain(&mut self.keywords) {
-            *text = sanitised(text);
+            *text = sanitised(text).into_owned();
         }
         if self.api_version.is_empty() {
             return Err(invalid("chart.metadata.apiVersion is required"));
@@ -182,7 +183,7 @@ impl Metadata {
         for maintainer in &mut self.maintainers {
             let maintainer = maintainer.as_mut().ok_or_else(|| invalid("maintainers must not contain empty or null nodes"))?;
             for text in [&mut maintainer.name, &mut maintainer.email, &mut maintainer.url] {
-                *text = sanitised(text);
+                *text = sanitised(text).into_owned();
             }
         }
         let mut names = BTreeSet::new();

@@ -1,25 +1,8 @@
 //! Texts and paths as Go's standard library treats them: what messages quote, and what names of charts and files become.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use regex::Regex;
-
-/// What Unicode counts as a letter, mark, number, punctuation or symbol; `None` cannot happen, the pattern is constant.
-static PRINTABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").ok());
-
-/// Whether Go prints `c` as it is: ASCII space, and what is neither a control, a separator, a format nor an unassigned character.
-pub(super) fn printable(c: char) -> bool {
-    if c.is_ascii() {
-        return c == ' ' || c.is_ascii_graphic();
-    }
-    PRINTABLE.as_ref().is_some_and(|shape| shape.is_match(c.encode_utf8(&mut [0; 4])))
-}
-
-/// `text` on one line: every white space is a plain space, what cannot be printed is gone.
-pub(super) fn sanitised(text: &str) -> String {
-    text.chars().filter_map(|c| if c.is_whitespace() { Some(' ') } else { printable(c).then_some(c) }).collect()
-}
+use crate::fetch::helm::printable::is_printable;
 
 /// `text` in double quotes, as Go's `%q` writes it.
 pub(super) fn quoted(text: &str) -> String {
@@ -36,7 +19,7 @@ pub(super) fn quoted(text: &str) -> String {
             '\r' => write!(out, "\\r"),
             '\t' => write!(out, "\\t"),
             '\u{b}' => write!(out, "\\v"),
-            c if printable(c) => write!(out, "{c}"),
+            c if is_printable(c) => write!(out, "{c}"),
             c if u32::from(c) < 0x80 => write!(out, "\\x{:02x}", u32::from(c)),
             c if u32::from(c) < 0x1_0000 => write!(out, "\\u{:04x}", u32::from(c)),
             c => write!(out, "\\U{:08x}", u32::from(c)),

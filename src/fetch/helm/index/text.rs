@@ -1,6 +1,8 @@
 //! Texts as Go's standard library and upstream treat them.
 
-use super::printable::is_printable;
+use std::borrow::Cow;
+
+use crate::fetch::helm::printable::sanitised;
 
 /// A key in the form in which JSON's field names are compared: ASCII letters and the two characters beyond it that fold to one.
 pub(super) fn folded(key: &str) -> String {
@@ -15,17 +17,9 @@ pub(super) fn folded(key: &str) -> String {
 
 /// Makes every white space a plain space and drops what cannot be printed.
 pub(super) fn sanitise(text: &mut String) {
-    if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-        return;
+    if let Cow::Owned(other) = sanitised(text) {
+        *text = other;
     }
-    *text = text
-        .chars()
-        .filter_map(|c| match c {
-            c if c.is_whitespace() => Some(' '),
-            c if c.is_ascii() => c.is_ascii_graphic().then_some(c),
-            c => is_printable(c).then_some(c),
-        })
-        .collect();
 }
 
 /// Writes a JSON string as Go does, with `<`, `>`, `&` and the two line separators of Unicode escaped.

@@ -1,13 +1,26 @@
-//! Which characters beyond ASCII can be printed, as Unicode 15 and thereby Go have it.
+//! Which characters can be printed, as Unicode 15 and thereby Go have it.
 
-/// Whether a character beyond ASCII is a letter, a mark, a number, punctuation or a symbol.
+use std::borrow::Cow;
+
+/// Whether Go prints a character as it is: the plain space, and what is neither a control, a separator, a format nor unassigned.
 pub(super) fn is_printable(character: char) -> bool {
+    if character.is_ascii() {
+        return character == ' ' || character.is_ascii_graphic();
+    }
     let code = u32::from(character);
     let next = PRINTABLE.partition_point(|(first, _)| *first <= code);
     next.checked_sub(1).and_then(|at| PRINTABLE.get(at)).is_some_and(|(_, last)| code <= *last)
 }
 
-/// The first and the last character of every range.
+/// A text on one line: every white space is a plain space, what cannot be printed is gone.
+pub(super) fn sanitised(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().filter_map(|c| if c.is_whitespace() { Some(' ') } else { is_printable(c).then_some(c) }).collect()
+}
+
+/// The first and the last character of every range beyond ASCII.
 #[rustfmt::skip]
 const PRINTABLE: [(u32, u32); 710] = [
     (0xa1, 0xac), (0xae, 0x377), (0x37a, 0x37f), (0x384, 0x38a), (0x38c, 0x38c), (0x38e, 0x3a1), (0x3a3, 0x52f), (0x531, 0x556),
