@@ -1,17 +1,16 @@
 //! `headwater demo`: everything once, on this machine, where one can watch.
 
+mod charts;
+mod git;
+mod helm;
 mod repository;
 mod screen;
+mod watched;
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use headwater_api::condition::Status;
-use headwater_api::{Artifact, GitRepository};
-use k8s_openapi::api::core::v1::Event;
-use kube::api::{Api, ListParams, Patch, PatchParams};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,14 +18,11 @@ use tokio_util::sync::CancellationToken;
 use crate::run::{Stopped, standalone::Running};
 use crate::settings::{Level, Standalone};
 use crate::telemetry;
+use charts::Charts;
 use repository::Repository;
 use screen::Screen;
 
-/// How long a step may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often the object is looked at while it is waited for.
-const GLANCE: Duration = Duration::from_millis(50);
-/// The object of the demo.
+/// The objects of the demo, one of a kind.
 const NAME: &str = "guestbook";
 
 /// What the demo can be told.
@@ -75,65 +71,42 @@ async fn show(screen: &Screen, folder: &Path, settings: &Demo, stop: &Cancellati
     let manifests = folder.join("manifests");
     std::fs::create_dir(&manifests)?;
     let source = manifests.join("guestbook.yaml");
-    std::fs::write(&source, manifest(&repository.url()))?;
+    std::fs::write(&source, git::manifest(&repository.url()))?;
+    let charts = Charts::open().await?;
+    let (url, shelf) = (charts.url()?, charts.shelf());
     let started = Instant::now();
     let running = Running::start(&standalone(folder, &manifests)?, stop.clone()).await?;
     screen.fact("api", &format!("{}  after {}", running.url, screen::time(started.elapsed())));
     screen.fact("applied", &format!("{}  (GitRepository default/{NAME})", source.display()));
-    let shown = tokio::select! {
-        shown = steps(screen, &running, &repository, &first) => shown,
-        () = stop.cancelled() => Err("interrupted".into()),
-    };
-    if shown.is_err() || settings.once {
+    let work = async {
+        let steps = async {
+            git::show(screen, &running, &repository, &first).await?;
+            helm::show(screen, &running, &manifests, &url, &shelf).await
+        };
+        let shown = tokio::select! {
+            shown = steps => shown,
+            () = stop.cancelled() => Err("interrupted".into()),
+        };
+        if shown.is_err() || settings.once {
+            stop.cancel();
+        } else {
+            invite(screen, &running);
+        }
+        let ended = running.ended().await;
         stop.cancel();
-    } else {
-        let kubeconfig = running.kubeconfig.display();
-        screen.step("Look around, until Ctrl-C");
-        screen.command(&format!("kubectl --kubeconfig {kubeconfig} get gitrepositories -o wide"));
-        screen.command(&format!("kubectl --kubeconfig {kubeconfig} describe gitrepository {NAME}"));
-        screen.command(&format!("kubectl --kubeconfig {kubeconfig} events"));
-    }
-    running.ended().await?;
-    shown
+        ended.and(shown)
+    };
+    let (done, ()) = tokio::join!(work, charts.serve(stop.clone()));
+    done
 }
 
-/// What happens once everything runs.
-async fn steps(screen: &Screen, running: &Running, repository: &Repository, first: &str) -> Result<(), Stopped> {
-    let api: Api<GitRepository> = Api::default_namespaced(running.client.clone());
-
-    screen.step("The source becomes Ready");
-    let ready = wait(screen, &api, |object| revision(object) == format!("main@sha1:{first}")).await?;
-    screen.conditions(&ready);
-    screen.fact("artifact", &artifact(&ready)?.url);
-
-    screen.step("A new commit, and a reconcile request");
-    let second = repository.commit("Three replicas", &repository::second())?;
-    screen.fact("commit", &format!("main@sha1:{second}  Three replicas"));
-    request(&api, "a-new-commit").await?;
-    let ready = wait(screen, &api, |object| handled(object, "a-new-commit") && revision(object) == format!("main@sha1:{second}")).await?;
-    let new = artifact(&ready)?;
-    screen.fact("artifact", &new.url);
-
-    screen.step("Another request: nothing changed, so nothing is fetched");
-    request(&api, "nothing-new").await?;
-    let same = wait(screen, &api, |object| handled(object, "nothing-new")).await?;
-    if artifact(&same)? != new {
-        return Err("the artifact changed although the repository did not".into());
-    }
-    screen.fact("event", &skipped(running).await?);
-    screen.fact("artifact", &format!("of {}, as before", new.last_update_time));
-
-    screen.step("The artifact over HTTP");
-    let started = Instant::now();
-    let answer = reqwest::get(&new.url).await?.error_for_status()?;
-    let body = answer.bytes().await?;
-    let digest = Sha256::digest(&body).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
-    if digest != new.digest {
-        return Err(format!("the artifact's digest is {digest}, and its status says {}", new.digest).into());
-    }
-    screen.fact("fetched", &format!("{} bytes in {}", body.len(), screen::time(started.elapsed())));
-    screen.fact("digest", &format!("{digest}, as the status says"));
-    Ok(())
+/// What one may do while it all runs.
+fn invite(screen: &Screen, running: &Running) {
+    let kubeconfig = running.kubeconfig.display();
+    screen.step("Look around, until Ctrl-C");
+    screen.command(&format!("kubectl --kubeconfig {kubeconfig} get gitrepositories,helmrepositories,helmcharts -o wide"));
+    screen.command(&format!("kubectl --kubeconfig {kubeconfig} describe helmchart {NAME}"));
+    screen.command(&format!("kubectl --kubeconfig {kubeconfig} events"));
 }
 
 /// What `standalone` is told: ports that are free, and everything in the folder.
@@ -153,73 +126,7 @@ fn standalone(folder: &Path, manifests: &Path) -> Result<Standalone, Stopped> {
     Ok(super::parse_standalone(&args)?)
 }
 
-fn manifest(url: &str) -> String {
-    format!(
-        "apiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata:\n  name: {NAME}\nspec:\n  interval: 10m\n  url: {url:?}\n  \
-         ref:\n    branch: main\n"
-    )
-}
-
-/// Waits until the object is Ready and `accept`ed; tells what it says of itself meanwhile.
-async fn wait(screen: &Screen, api: &Api<GitRepository>, accept: impl Fn(&GitRepository) -> bool) -> Result<GitRepository, Stopped> {
-    let started = Instant::now();
-    let mut told = String::new();
-    loop {
-        let object = api.get_opt(NAME).await?;
-        let conditions =
-            object.as_ref().and_then(|object| object.status.as_ref()).map(|status| status.conditions.as_slice()).unwrap_or_default();
-        let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
-        if let Some(object) = object.as_ref().filter(|object| accept(object))
-            && ready.is_some_and(|ready| ready.status == Status::True)
-        {
-            screen.fact("took", &screen::time(started.elapsed()));
-            return Ok(object.clone());
-        }
-        let now = ready.map(|ready| ready.message.clone()).unwrap_or_default();
-        if now != told && ready.is_some_and(|ready| ready.status != Status::True) {
-            screen.progress(&now);
-            told = now;
-        }
-        if started.elapsed() > PATIENCE {
-            return Err(
-                format!("not ready after {}: {}", screen::time(PATIENCE), if told.is_empty() { "no word of it" } else { &told }).into()
-            );
-        }
-        tokio::time::sleep(GLANCE).await;
-    }
-}
-
-async fn request(api: &Api<GitRepository>, token: &str) -> Result<(), Stopped> {
-    let patch = json!({"metadata": {"annotations": {headwater_api::meta::RECONCILE_REQUEST: token}}});
-    api.patch(NAME, &PatchParams::default(), &Patch::Merge(&patch)).await?;
-    Ok(())
-}
-
-fn revision(object: &GitRepository) -> &str {
-    let artifact = object.status.as_ref().and_then(|status| status.artifact.as_ref());
-    artifact.map_or("", |artifact| &artifact.revision)
-}
-
-fn handled(object: &GitRepository, token: &str) -> bool {
-    object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some(token)
-}
-
-fn artifact(object: &GitRepository) -> Result<Artifact, Stopped> {
-    let artifact = object.status.as_ref().and_then(|status| status.artifact.clone());
-    artifact.ok_or_else(|| "the status names no artifact".into())
-}
-
-/// What the event of a pass without a change says.
-async fn skipped(running: &Running) -> Result<String, Stopped> {
-    let events: Api<Event> = Api::default_namespaced(running.client.clone());
-    let started = Instant::now();
-    loop {
-        let found = events.list(&ListParams::default()).await?;
-        let message = found.items.into_iter().filter_map(|event| event.message).find(|message| message.starts_with("no changes"));
-        match message {
-            Some(message) => return Ok(message),
-            None if started.elapsed() > PATIENCE => return Err("there is no event of a pass without a change".into()),
-            None => tokio::time::sleep(GLANCE).await,
-        }
-    }
+/// The digest of what was fetched or published, as a status writes it.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -292,10 +292,13 @@ fn announce<K: Reconcile>(object: &K, cx: &Ctx, before: &Common, after: &Common,
         }
         Err(failure) => {
             let message = failure.message();
-            error!(error = %message, "Reconciler error");
             match failure.fate {
+                // Nothing is wrong yet.
                 Fate::Wait(_) => trace_event(object, cx, failure.reason, &message),
-                Fate::Retry | Fate::Stall => cx.recorder.record(Event::about(object, Severity::Error, failure.reason, &message)),
+                Fate::Retry | Fate::Stall => {
+                    error!(error = %message, "Reconciler error");
+                    cx.recorder.record(Event::about(object, Severity::Error, failure.reason, &message));
+                }
             }
         }
     }

@@ -108,7 +108,7 @@ async fn it_stays_until_a_signal_and_leaves_nothing() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert!(child.try_wait().unwrap().is_none());
         let output = redacted(&said(&temporary), &temporary);
-        let command = "   $ kubectl --kubeconfig <TMPDIR>/headwater-demo-<random>/data/kubeconfig get gitrepositories -o wide\n";
+        let command = "   $ kubectl --kubeconfig <TMPDIR>/headwater-demo-<random>/data/kubeconfig get gitrepositories,helmrepositories,helmcharts -o wide\n";
         assert!(output.contains(command), "{output}");
         ask(&child, signal);
         let status = ended(&mut child).await;
@@ -132,7 +132,7 @@ async fn nobody_has_to_read_what_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_at_any_moment_ends_it_and_leaves_nothing() {
-    for delay in [5, 20, 60, 150, 300] {
+    for delay in [5, 20, 60, 150, 300, 500] {
         let folder = tempfile::tempdir().unwrap();
         let temporary = temporary(folder.path());
         let mut child = demo(&temporary, &["--once"]);
@@ -142,7 +142,7 @@ async fn a_signal_at_any_moment_ends_it_and_leaves_nothing() {
         ask(&child, "-INT");
         let status = ended(&mut child).await;
         let (output, complaints) = (said(&temporary), complaints(&mut child));
-        let whole = output.contains("as the status says");
+        let whole = output.contains("as it was published");
         assert_eq!(status.code(), Some(i32::from(!whole)), "after {delay} ms: {output}{complaints}");
         assert_eq!(left(&temporary), Vec::<String>::new(), "after {delay} ms");
     }

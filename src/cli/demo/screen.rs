@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::time::Duration;
 
-use headwater_api::GitRepository;
+use headwater_api::Condition;
 use headwater_api::condition::Status;
 
 /// The terminal, or whatever stands in for it.
@@ -56,13 +56,13 @@ impl Screen {
     }
 
     /// A table of what the object says of itself.
-    pub fn conditions(&self, object: &GitRepository) {
-        let conditions = object.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default();
-        line(&format!("   {}", self.ink(Ink::Faint, &format!("{:<18} {:<7} {:<10} MESSAGE", "CONDITION", "STATUS", "REASON"))));
+    pub fn conditions(&self, conditions: &[Condition]) {
+        let width = conditions.iter().map(|condition| condition.reason.len()).max().unwrap_or_default().max(10);
+        line(&format!("   {}", self.ink(Ink::Faint, &format!("{:<18} {:<7} {:<width$} MESSAGE", "CONDITION", "STATUS", "REASON"))));
         for condition in conditions {
             let ink = if condition.status == Status::True { Ink::Green } else { Ink::Red };
             let status = self.ink(ink, &format!("{:<7}", condition.status.to_string()));
-            line(&format!("   {:<18} {status} {:<10} {}", condition.type_, condition.reason, condition.message));
+            line(&format!("   {:<18} {status} {:<width$} {}", condition.type_, condition.reason, condition.message));
         }
     }
 

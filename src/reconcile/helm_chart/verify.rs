@@ -37,7 +37,7 @@ pub async fn trust(object: &HelmChart, cx: &Ctx) -> Result<Option<Trust>, Failur
     };
     let namespace = object.namespace().unwrap_or_default();
     let data = references::secret(&cx.client, &namespace, &secret.name).await.map_err(|error| failed(&error.why()))?;
-    let keys = data.iter().filter(|(name, _)| name.ends_with(".pub")).map(|(_, text)| Key::from_pem(text));
+    let keys = data.iter().filter(|(name, _)| name.strip_suffix(".pub").is_some()).map(|(_, text)| Key::from_pem(text));
     let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|error| failed(&error))?;
     if keys.is_empty() {
         return Err(failed(&format!("no public keys found in secret '{namespace}/{}'", secret.name)));

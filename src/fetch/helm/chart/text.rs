@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn texts_are_quoted_and_sanitised_as_go_does() {
         assert_eq!(quoted("a\"b\\c\n\u{1}\u{200b}é\u{e0001}"), r#""a\"b\\c\n\x01\u200bé\U000e0001""#);
-        assert_eq!(sanitised("a\tb\u{a0}c\u{200b}d\u{7f}é\u{2028}"), "a b cdé ");
+        assert_eq!(crate::fetch::helm::printable::sanitised("a\tb\u{a0}c\u{200b}d\u{7f}é\u{2028}"), "a b cdé ");
     }
 
     #[test]
