@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_api::{Artifact, Condition};
 use headwater_storage::Storage;
 use kube::Resource;
 use serde::Serialize;
@@ -95,6 +96,19 @@ pub struct Schedule {
     pub timeout: Duration,
 }
 
+/// The fields that the status of every kind has.
+#[derive(Debug)]
+pub struct Shared<'a> {
+    /// `conditions`.
+    pub conditions: &'a mut Vec<Condition>,
+    /// `artifact`.
+    pub artifact: &'a mut Option<Artifact>,
+    /// `observedGeneration`.
+    pub observed_generation: &'a mut Option<i64>,
+    /// `lastHandledReconcileAt`.
+    pub last_handled: &'a mut Option<String>,
+}
+
 /// A kind that is reconciled into an artifact.
 pub trait Reconcile: Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The kind's status.
@@ -106,10 +120,31 @@ pub trait Reconcile: Resource<DynamicType = ()> + Clone + Debug + Serialize + De
     fn suspended(&self) -> bool;
     /// The status as last read.
     fn status(&self) -> Self::Status;
+    /// The fields that every status has.
+    fn shared(status: &mut Self::Status) -> Shared<'_>;
+    /// What was learnt and the outcome say of the kind's own fields; the shared ones are written already.
+    fn tell(&self, status: &mut Self::Status, facts: &[Fact], outcome: Option<&Done>);
     /// The shared part of a status.
-    fn common(status: &Self::Status) -> Common;
-    /// A status with another shared part, and what was learnt and the outcome say of the kind's own fields.
-    fn with(&self, status: Self::Status, common: Common, facts: &[Fact], outcome: Option<&Done>) -> Self::Status;
+    fn common(status: &Self::Status) -> Common {
+        let mut status = status.clone();
+        let Shared { conditions, artifact, observed_generation, last_handled } = Self::shared(&mut status);
+        Common {
+            conditions: std::mem::take(conditions),
+            artifact: artifact.take(),
+            observed_generation: *observed_generation,
+            last_handled: last_handled.take(),
+        }
+    }
+    /// A status with another shared part.
+    fn with(&self, mut status: Self::Status, common: Common, facts: &[Fact], outcome: Option<&Done>) -> Self::Status {
+        let shared = Self::shared(&mut status);
+        *shared.conditions = common.conditions;
+        *shared.artifact = common.artifact;
+        *shared.observed_generation = common.observed_generation;
+        *shared.last_handled = common.last_handled;
+        self.tell(&mut status, facts, outcome);
+        status
+    }
     /// Whether there is nothing to reconcile: the object only says where something is.
     fn is_static(&self) -> bool {
         false

@@ -14,8 +14,7 @@ use kube::ResourceExt;
 
 use super::failure::Failure;
 use super::pass::{Done, Fact, Pass};
-use super::status::Common;
-use super::{Ctx, Reconcile, Schedule};
+use super::{Ctx, Reconcile, Schedule, Shared};
 pub use issued::{Identities, NamedAccounts};
 
 impl Reconcile for GitRepository {
@@ -33,20 +32,16 @@ impl Reconcile for GitRepository {
         self.status.clone().unwrap_or_default()
     }
 
-    fn common(status: &GitRepositoryStatus) -> Common {
-        Common {
-            conditions: status.conditions.clone(),
-            artifact: status.artifact.clone(),
-            observed_generation: status.observed_generation,
-            last_handled: status.last_handled_reconcile_at.clone(),
+    fn shared(status: &mut GitRepositoryStatus) -> Shared<'_> {
+        Shared {
+            conditions: &mut status.conditions,
+            artifact: &mut status.artifact,
+            observed_generation: &mut status.observed_generation,
+            last_handled: &mut status.last_handled_reconcile_at,
         }
     }
 
-    fn with(&self, mut status: GitRepositoryStatus, common: Common, facts: &[Fact], outcome: Option<&Done>) -> GitRepositoryStatus {
-        status.conditions = common.conditions;
-        status.artifact = common.artifact;
-        status.observed_generation = common.observed_generation;
-        status.last_handled_reconcile_at = common.last_handled;
+    fn tell(&self, status: &mut GitRepositoryStatus, facts: &[Fact], outcome: Option<&Done>) {
         for fact in facts {
             match fact {
                 Fact::Unverified => status.source_verification_mode = None,
@@ -64,7 +59,6 @@ impl Reconcile for GitRepository {
             }
             status.content_config_checksum = Some(done.kept().checksum.clone());
         }
-        status
     }
 
     fn unchanged(revision: &str) -> (&'static str, String) {

@@ -21,8 +21,7 @@ use kube::ResourceExt;
 use super::failure::Failure;
 use super::helm_repository::beside;
 use super::pass::{Done, Fact, Pass};
-use super::status::Common;
-use super::{Changed, Ctx, Reconcile, Schedule};
+use super::{Changed, Ctx, Reconcile, Schedule, Shared};
 pub use source::Sources;
 
 /// The name under which the chart of now is served, whatever its version.
@@ -46,21 +45,17 @@ impl Reconcile for HelmChart {
         self.status.clone().unwrap_or_default()
     }
 
-    fn common(status: &HelmChartStatus) -> Common {
-        Common {
-            conditions: status.conditions.clone(),
-            artifact: status.artifact.clone(),
-            observed_generation: status.observed_generation,
-            last_handled: status.last_handled_reconcile_at.clone(),
+    fn shared(status: &mut HelmChartStatus) -> Shared<'_> {
+        Shared {
+            conditions: &mut status.conditions,
+            artifact: &mut status.artifact,
+            observed_generation: &mut status.observed_generation,
+            last_handled: &mut status.last_handled_reconcile_at,
         }
     }
 
-    fn with(&self, mut status: HelmChartStatus, common: Common, facts: &[Fact], outcome: Option<&Done>) -> HelmChartStatus {
-        status.url = common.artifact.as_ref().map(|artifact| beside(&artifact.url, LATEST));
-        status.conditions = common.conditions;
-        status.artifact = common.artifact;
-        status.observed_generation = common.observed_generation;
-        status.last_handled_reconcile_at = common.last_handled;
+    fn tell(&self, status: &mut HelmChartStatus, facts: &[Fact], outcome: Option<&Done>) {
+        status.url = status.artifact.as_ref().map(|artifact| beside(&artifact.url, LATEST));
         for fact in facts {
             match fact {
                 Fact::Source(revision) => status.observed_source_artifact_revision = Some(revision.clone()),
@@ -74,7 +69,6 @@ impl Reconcile for HelmChart {
         if let Some(done) = outcome {
             status.content_config_checksum = Some(done.kept().checksum.clone());
         }
-        status
     }
 
     fn follows(&self, other: &Changed) -> bool {

@@ -11,8 +11,7 @@ use kube::ResourceExt;
 
 use super::failure::Failure;
 use super::pass::{Done, Fact, Pass};
-use super::status::Common;
-use super::{Ctx, Reconcile, Schedule};
+use super::{Ctx, Reconcile, Schedule, Shared};
 
 /// The name under which the index of now is served, whatever its revision.
 const LATEST: &str = "index.yaml";
@@ -41,25 +40,20 @@ impl Reconcile for HelmRepository {
         self.status.clone().unwrap_or_default()
     }
 
-    fn common(status: &HelmRepositoryStatus) -> Common {
-        Common {
-            conditions: status.conditions.clone(),
-            artifact: status.artifact.clone(),
-            observed_generation: status.observed_generation,
-            last_handled: status.last_handled_reconcile_at.clone(),
+    fn shared(status: &mut HelmRepositoryStatus) -> Shared<'_> {
+        Shared {
+            conditions: &mut status.conditions,
+            artifact: &mut status.artifact,
+            observed_generation: &mut status.observed_generation,
+            last_handled: &mut status.last_handled_reconcile_at,
         }
     }
 
-    fn with(&self, mut status: HelmRepositoryStatus, common: Common, _facts: &[Fact], outcome: Option<&Done>) -> HelmRepositoryStatus {
-        status.url = common.artifact.as_ref().map(|artifact| beside(&artifact.url, LATEST));
-        status.conditions = common.conditions;
-        status.artifact = common.artifact;
-        status.observed_generation = common.observed_generation;
-        status.last_handled_reconcile_at = common.last_handled;
+    fn tell(&self, status: &mut HelmRepositoryStatus, _facts: &[Fact], outcome: Option<&Done>) {
+        status.url = status.artifact.as_ref().map(|artifact| beside(&artifact.url, LATEST));
         if let Some(done) = outcome {
             status.content_config_checksum = Some(done.kept().checksum.clone());
         }
-        status
     }
 
     fn unchanged(revision: &str) -> (&'static str, String) {

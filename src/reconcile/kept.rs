@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use headwater_api::{Artifact, reason};
-use headwater_storage::{Digest, Location};
+use headwater_storage::{Digest, Location, Stored};
 
 use super::aid::{blocking, trace_event};
 use super::failure::{Failure, chain};
@@ -105,6 +105,20 @@ pub async fn look(artifact: &Artifact, cx: &Ctx) -> Result<(), Lost> {
             }
         }
     }
+}
+
+/// The artifact that was stored just now.
+pub fn new(at: &Location, revision: String, stored: &Stored, cx: &Ctx) -> Artifact {
+    let artifact = Artifact {
+        path: at.path(),
+        revision,
+        digest: stored.digest.to_string(),
+        last_update_time: headwater_api::time::now(),
+        size: i64::try_from(stored.size).ok(),
+        ..Artifact::default()
+    };
+    cx.intact.add(&artifact);
+    with_url(artifact, cx)
 }
 
 /// Where an artifact is served.

@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
+use super::send::Answer;
 use super::{Descriptor, Digest, Error, Registry};
 
 const ANY: &str = "*/*";
@@ -23,13 +24,7 @@ impl Registry {
     /// # Errors
     /// As [`Self::blob`].
     pub async fn content(&self, repository: &str, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
-        let url = self.url(repository, ["blobs", digest.as_str()])?;
-        let mut answer = self.get(url, ANY, repository).await?;
-        match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(Error::NotFound { what: digest.to_string() }),
-            _ => return Err(self.refused(answer).await),
-        }
+        let mut answer = self.opened(repository, digest).await?;
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk(&mut answer).await? {
             bytes.extend_from_slice(&chunk);
@@ -39,6 +34,17 @@ impl Registry {
             }
         }
         if digest.is_of(&bytes) { Ok(bytes) } else { Err(Error::Content { message: "mismatched digest".to_owned() }) }
+    }
+
+    /// The answer that has the blob under `digest`.
+    async fn opened(&self, repository: &str, digest: &Digest) -> Result<Answer, Error> {
+        let url = self.url(repository, ["blobs", digest.as_str()])?;
+        let answer = self.get(url, ANY, repository).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer),
+            StatusCode::NOT_FOUND => Err(Error::NotFound { what: digest.to_string() }),
+            _ => Err(self.refused(answer).await),
+        }
     }
 
     /// Writes the blob of `descriptor`, which may be up to `limit` bytes large, to `to`. What was written counts for something
@@ -57,13 +63,7 @@ impl Registry {
         if *size > limit {
             return Err(Error::TooLarge { what: digest.to_string(), size: *size, limit });
         }
-        let url = self.url(repository, ["blobs", digest.as_str()])?;
-        let mut answer = self.get(url, ANY, repository).await?;
-        match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Err(Error::NotFound { what: digest.to_string() }),
-            _ => return Err(self.refused(answer).await),
-        }
+        let mut answer = self.opened(repository, digest).await?;
         if answer.length().is_some_and(|length| length != *size) {
             return Err(answer.invalid("mismatch Content-Length"));
         }

@@ -122,7 +122,7 @@ impl Work<'_> {
         let (object, cx) = (self.object, self.cx);
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let at = Location::new("gitrepository", &namespace, &name, &format!("{}.tar.gz", head.id)).map_err(Failure::from)?;
-        let path = at.path();
+        let place = at.clone();
         let (storage, ignore, previous) = (cx.storage.clone(), object.spec.ignore.clone(), self.previous.clone());
         let cancel = CancelOnDrop::default();
         let cancelled = cancel.flag();
@@ -134,17 +134,7 @@ impl Work<'_> {
             })
         })
         .await;
-        let Stored { digest, size } = stored?;
-        let artifact = Artifact {
-            path,
-            revision: head.revision.clone(),
-            digest: digest.to_string(),
-            last_update_time: headwater_api::time::now(),
-            size: i64::try_from(size).ok(),
-            ..Artifact::default()
-        };
-        cx.intact.add(&artifact);
-        Ok(kept::with_url(artifact, cx))
+        Ok(kept::new(&place, head.revision.clone(), &stored?, cx))
     }
 }
 

@@ -70,20 +70,11 @@ async fn store(object: &HelmChart, build: &Build, cx: &Ctx) -> Result<Artifact, 
         let stored = storage.store(&file, |out| out.write_all(&content).map_err(written))?;
         Ok((stored, storage.link(&file, LATEST)))
     });
-    let (Stored { digest, size }, linked) = stored.await.map_err(|error: headwater_storage::Error| unstored(&error))?;
+    let (stored, linked): (Stored, _) = stored.await.map_err(|error: headwater_storage::Error| unstored(&error))?;
     if let Err(error) = linked {
         trace_event(object, cx, reason::SYMLINK_UPDATE_FAILED, &format!("failed to update status URL symlink: {}", chain(&error)));
     }
-    let artifact = Artifact {
-        path: at.path(),
-        revision: build.version.clone(),
-        digest: digest.to_string(),
-        last_update_time: headwater_api::time::now(),
-        size: i64::try_from(size).ok(),
-        ..Artifact::default()
-    };
-    cx.intact.add(&artifact);
-    Ok(kept::with_url(artifact, cx))
+    Ok(kept::new(&at, build.version.clone(), &stored, cx))
 }
 
 fn unstored(error: &headwater_storage::Error) -> Failure {

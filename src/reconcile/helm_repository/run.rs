@@ -127,7 +127,7 @@ async fn store(object: &HelmRepository, fresh: Fresh, cx: &Ctx, pass: &mut Pass)
         storage.store::<Unstored>(&file, |out| index::normalise(fresh.draft.path(), out, &limits).map(drop).map_err(Unstored::Index))
     });
     let outdated = |revision: &str| Fact::Outdated { reason: reason::NEW_REVISION, message: format!("new index revision '{revision}'") };
-    let Stored { digest, size } = stored.await.map_err(|error| match error {
+    let stored: Stored = stored.await.map_err(|error| match error {
         Unstored::Index(error) => table::unread(&error),
         Unstored::Storage(error) => {
             pass.learnt(Fact::Fetched);
@@ -135,17 +135,8 @@ async fn store(object: &HelmRepository, fresh: Fresh, cx: &Ctx, pass: &mut Pass)
             table::unstored(&error)
         }
     })?;
-    let artifact = Artifact {
-        path: at.path(),
-        revision,
-        digest: digest.to_string(),
-        last_update_time: headwater_api::time::now(),
-        size: i64::try_from(size).ok(),
-        ..Artifact::default()
-    };
-    cx.intact.add(&artifact);
     link(object, &at, cx).await;
-    Ok(bare(kept::with_url(artifact, cx)))
+    Ok(bare(kept::new(&at, revision, &stored, cx)))
 }
 
 /// Lets the name that does not change lead to the artifact. Best effort.

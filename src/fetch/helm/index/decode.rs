@@ -271,7 +271,8 @@ impl<'a, S: Source> Decoder<'a, S> {
             let key = self.key(event)?;
             self.hold()?;
             if self.source.rules() == Rules::Yaml && !seen.add(&key) {
-                return Err(Error::yaml(&format!("unmarshal errors:\n  key {key:?} already set in map")));
+                let line = self.source.line();
+                return Err(Error::yaml(&format!("unmarshal errors:\n  line {line}: key {key:?} already set in map")));
             }
             each(self, &key, seen)?;
         }

@@ -106,7 +106,12 @@ impl Document {
         let mut document = Self::new(pack);
         if let Some(source) = Yaml::open(stream, limits)? {
             let mut decoder = Decoder::new(source, limits);
-            document.decode(&mut decoder)?;
+            if let Err(problem) = document.decode(&mut decoder) {
+                if matches!(problem, Error::Value(_)) {
+                    decoder.source.exhaust(limits.depth)?;
+                }
+                return Err(problem);
+            }
             decoder.source.finish()?;
         }
         Ok(document)

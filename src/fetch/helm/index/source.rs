@@ -51,6 +51,11 @@ pub(super) trait Source {
     /// Whether the scalar that came last is written as its text reads, without escapes.
     fn is_verbatim(&self) -> bool;
 
+    /// The line on which what came last begins, counted from 1; 0 where nobody is told.
+    fn line(&self) -> u64 {
+        0
+    }
+
     /// Which rules the notation has beyond its syntax.
     fn rules(&self) -> Rules;
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-use libyaml_safer::{EventData, Parser};
+use libyaml_safer::{ErrorKind, EventData, Parser};
 
 use super::source::{Event, Kind, Number, Rules, Source};
 use super::{Error, Limits};
@@ -31,6 +31,8 @@ pub(super) struct Yaml<R: BufRead> {
     /// Where on the tape replays stand, the innermost last, and where each ends.
     replays: Vec<(usize, usize)>,
     depth: u64,
+    /// Where the last event begins, counted from 1.
+    line: u64,
     counts: Counts,
 }
 
@@ -141,6 +143,7 @@ impl<R: BufRead> Yaml<R> {
             recording: Vec::new(),
             replays: Vec::new(),
             depth: 0,
+            line: 0,
             counts: Counts { nodes: 1, replayed: 0, bytes_left: limits.file },
         }))
     }
@@ -148,6 +151,21 @@ impl<R: BufRead> Yaml<R> {
     /// Checks that the document ends.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         self.parser.parse().map(drop).map_err(syntax)
+    }
+
+    /// Reads the rest of a document of which nothing is wanted any more, so that what is no YAML is told as such. Ends early where it
+    /// is nested deeper than `deepest` from here on.
+    pub(super) fn exhaust(&mut self, deepest: usize) -> Result<(), Error> {
+        let mut open = 0_usize;
+        while open <= deepest {
+            match self.parser.parse().map_err(syntax)?.data {
+                EventData::SequenceStart { .. } | EventData::MappingStart { .. } => open += 1,
+                EventData::SequenceEnd | EventData::MappingEnd => open = open.saturating_sub(1),
+                EventData::DocumentEnd { .. } | EventData::StreamEnd => return Ok(()),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn count(&mut self) -> Result<(), Error> {
@@ -317,7 +335,9 @@ impl<R: BufRead> Source for Yaml<R> {
         if let Some(event) = self.replay()? {
             return Ok(event);
         }
-        match self.parser.parse().map_err(syntax)?.data {
+        let event = self.parser.parse().map_err(syntax)?;
+        self.line = event.start_mark.line.saturating_add(1);
+        match event.data {
             EventData::Alias { anchor } => self.follow(&anchor),
             EventData::Scalar { anchor, tag, value, plain_implicit, .. } => {
                 self.count()?;
@@ -364,6 +384,10 @@ impl<R: BufRead> Source for Yaml<R> {
         true
     }
 
+    fn line(&self) -> u64 {
+        self.line
+    }
+
     fn rules(&self) -> Rules {
         Rules::Yaml
     }
@@ -372,6 +396,8 @@ impl<R: BufRead> Source for Yaml<R> {
 /// Whether the parser could not read on, or its complaint in the manner of Go's port of the same parser.
 fn syntax(error: libyaml_safer::Error) -> Error {
     let line = error.problem_mark().map_or(0, |mark| mark.line);
+    // That port counts lines from 0 where tokens do not fit together, and says nothing of the first one.
+    let line = if line > 0 && error.kind() == ErrorKind::Scanner { line.saturating_add(1) } else { line };
     let problem = error.problem();
     match io::Error::try_from(error) {
         Ok(error) if error.kind() != io::ErrorKind::UnexpectedEof => Error::Io(error),

@@ -21,8 +21,11 @@ fn what_is_no_index_is_refused_with_upstreams_words() {
         ("[]", "json: cannot unmarshal array into Go value of type repo.IndexFile"),
         ("- a\n", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type repo.IndexFile"),
         ("apiVersion: v1\nfoo: bar\n", "error unmarshaling JSON: while decoding JSON: json: unknown field \"foo\""),
-        ("apiVersion: v1\napiVersion: v1\n", "already set in map"),
-        ("apiVersion: v1\nentries: {a: [], a: []}\n", "already set in map"),
+        ("apiVersion: v1\napiVersion: v1\n", "yaml: unmarshal errors:\n  line 2: key \"apiVersion\" already set in map"),
+        ("apiVersion: v1\nentries: {a: [], a: []}\n", "line 2: key \"a\" already set in map"),
+        // What is no YAML is told before what is no index.
+        ("<html>\n<p>Sign in: please</p>\n", "error converting YAML to JSON: yaml: line 2: mapping values are not allowed in this context"),
+        ("apiVersion: [v1", "error converting YAML to JSON: yaml: line 1: did not find expected ',' or ']'"),
         ("apiVersion: v1\nentries: []\n", "cannot unmarshal array"),
         ("apiVersion: v1\nentries: {a: {}}\n", "cannot unmarshal object"),
         ("apiVersion: v1\nentries: {a: [x]}\n", "cannot unmarshal string"),
