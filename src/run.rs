@@ -31,7 +31,7 @@ use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::chain;
 use crate::reconcile::git_repository::{Identities, NamedAccounts};
-use crate::reconcile::helm::indexes::{Indexes, Terms};
+use crate::reconcile::helm::indexes::{AT_HAND, Indexes, Terms};
 use crate::reconcile::helm::{self, Helm};
 use crate::reconcile::helm_chart::Sources;
 use crate::serve::{self, artifacts, health};
@@ -58,7 +58,7 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     let shared = Shared::new(&settings, git::LocalRepositories::Refused)?;
     let metrics = Arc::clone(&shared.metrics);
     let readiness = observe(&settings, &metrics, &mut tasks).await?;
-    let client = client::client(&settings.client).await?;
+    let clients = Clients { objects: client::client(&settings.client).await?, events: client::client(&settings.client).await? };
     for flag in settings.without_effect() {
         warn!(flag, "this setting has no effect yet");
     }
@@ -66,11 +66,11 @@ pub async fn controller(settings: Controller) -> Result<(), Stopped> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting headwater");
 
     let leadership = tokio::select! {
-        led = lead(client.clone(), &settings, &metrics, &stop) => led?,
+        led = lead(clients.objects.clone(), &settings, &metrics, &stop) => led?,
         () = tasks.any_ended() => None,
     };
     if !stop.is_cancelled() {
-        reconcile(&settings, client, shared, &mut tasks).await?;
+        reconcile(&settings, clients, shared, &mut tasks).await?;
         let lost = leadership.as_ref().map(leases::Leadership::lost_token).unwrap_or_default();
         tokio::select! {
             () = tasks.any_ended() => {}
@@ -103,6 +103,14 @@ async fn observe(settings: &Controller, metrics: &Arc<Metrics>, tasks: &mut Task
     Ok(readiness)
 }
 
+/// The Kubernetes API. Each is bounded by itself, so that events do not hold up objects.
+struct Clients {
+    /// For objects.
+    objects: kube::Client,
+    /// For events about them.
+    events: kube::Client,
+}
+
 /// What is there before anything is started.
 struct Shared {
     storage: Storage,
@@ -122,7 +130,7 @@ impl Shared {
 }
 
 /// Starts the artifact server and the reconcilers.
-async fn reconcile(settings: &Controller, client: kube::Client, shared: Shared, tasks: &mut Tasks) -> Result<(), Stopped> {
+async fn reconcile(settings: &Controller, clients: Clients, shared: Shared, tasks: &mut Tasks) -> Result<(), Stopped> {
     let Shared { storage, metrics, identities, helm, local_repositories } = shared;
     let stop = tasks.stop_token();
     let (git, git_writer) = reflector::store::<GitRepository>();
@@ -143,10 +151,10 @@ async fn reconcile(settings: &Controller, client: kube::Client, shared: Shared, 
     if posting == Posting::On {
         tasks.flush("event posts", Webhook::new(&settings.events.addr, instance.clone())?.run(queues.webhook));
     }
-    tasks.flush("event writes", Kubernetes::new(client.clone(), instance).run(queues.kubernetes));
+    tasks.flush("event writes", Kubernetes::new(clients.events, instance).run(queues.kubernetes));
     let reconciling = &settings.reconciling;
     let cx = Arc::new(Ctx {
-        client,
+        client: clients.objects,
         storage,
         scratch: scratch(&settings.storage.path)?,
         intact: <_>::default(),
@@ -183,10 +191,11 @@ async fn reconcile(settings: &Controller, client: kube::Client, shared: Shared, 
 
 /// Drops indexes that have had their time, from time to time.
 async fn purge(indexes: Indexes, every: Duration, stop: CancellationToken) {
+    let every = every.clamp(Duration::from_secs(1), AT_HAND);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(every.max(Duration::from_secs(1))) => indexes.purge(),
+            () = tokio::time::sleep(every) => indexes.purge(),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::tasks::{self, Tasks};
-use super::{Shared, Stopped, install_cryptography, reconcile, scratch_path};
+use super::{Clients, Shared, Stopped, install_cryptography, reconcile, scratch_path};
 use crate::apiserver::{ApiServer, Place};
 use crate::fetch::git;
 use crate::manifests;
@@ -70,7 +70,7 @@ impl Running {
         let shared = Shared::new(&controller, git::LocalRepositories::Allowed)?;
         let scratch = scratch_path(&controller.storage.path)?;
         let readiness = super::observe(&controller, &shared.metrics, &mut tasks).await?;
-        reconcile(&controller, client.clone(), shared, &mut tasks).await?;
+        reconcile(&controller, Clients { objects: client.clone(), events: client.clone() }, shared, &mut tasks).await?;
         readiness.ready();
         tasks.spawn("manifests", manifests::run(client.clone(), settings.manifests.clone(), stop));
         Ok(Self { client, kubeconfig, url: access.url, scratch, tasks })

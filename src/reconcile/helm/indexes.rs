@@ -16,6 +16,9 @@ use crate::reconcile::aid::blocking;
 /// An index that is loaded once for all who hold this.
 type Shared = Arc<OnceCell<Arc<Index>>>;
 
+/// For so long the index that was used last is held at hand.
+pub const AT_HAND: Duration = Duration::from_secs(10);
+
 /// The indexes of repositories.
 #[derive(Clone, Default)]
 pub struct Indexes(Arc<Inner>);
@@ -45,6 +48,8 @@ pub struct Terms {
 struct State {
     /// Those in use.
     used: HashMap<String, Weak<OnceCell<Arc<Index>>>>,
+    /// The one used last, and when: where many charts follow one another it is not loaded for each.
+    last: Option<(Shared, Instant)>,
     /// Those kept, each with its end.
     kept: HashMap<String, (Arc<Index>, Instant)>,
     events: BTreeMap<(String, String), Events>,
@@ -93,6 +98,7 @@ impl Indexes {
             blocking(move || Index::load(&path, &limits)).await.map(Arc::new)
         };
         let index = Arc::clone(shared.get_or_try_init(|| load).await?);
+        self.state().last = Some((shared, Instant::now()));
         self.keep(key, &index);
         Ok(index)
     }
@@ -115,6 +121,7 @@ impl Indexes {
         let now = Instant::now();
         let mut state = self.state();
         state.kept.retain(|_, (_, until)| *until > now);
+        state.last.take_if(|(_, used)| now.duration_since(*used) > AT_HAND);
         state.used.retain(|_, used| used.strong_count() > 0);
     }
 
