@@ -140,7 +140,7 @@ async fn registries_let_in_who_they_know() {
 #[tokio::test]
 async fn registries_are_reached_with_certificates() {
     let (authority, owner) = (Authority::new(), Authority::new());
-    let options = Options { access: Access::Token, authority: Some(&authority), clients: Some(&owner), page: None };
+    let options = Options { access: Access::Token, authority: Some(&authority), clients: Some(&owner), ..Options::default() };
     let Some(server) = registry::start(options) else { return };
     server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
     let trusting =

@@ -14,7 +14,10 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use futures::{Stream, StreamExt as _, stream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -75,6 +78,8 @@ impl Seen {
         header(&self.headers, name)
     }
 }
+
+type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// A running server; it ends with its owner.
 pub struct ChartRepository {
@@ -213,7 +218,7 @@ pub fn index(charts: &[(&str, &str, &[u8])]) -> String {
         );
         entries.entry(name).or_default().push_str(&entry);
     }
-    let entries: String = entries.iter().map(|(name, versions)| format!("  {name}:\n{versions}")).collect();
+    let entries = entries.iter().fold(String::new(), |text, (name, versions)| text + "  " + name + ":\n" + versions);
     let empty = if entries.is_empty() { " {}" } else { "" };
     format!("apiVersion: v1\ngenerated: \"2024-01-01T00:00:00Z\"\nentries:{empty}\n{entries}")
 }
@@ -256,18 +261,24 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         Answer::Redirect(url) => ok.status(302).header("location", url).body(Body::empty()).unwrap(),
         Answer::Chunked => {
             let pieces: Vec<_> = content.chunks(16 << 10).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            ok.body(counted(stream::iter(pieces))).unwrap()
+            ok.body(counted(stream::iter(pieces).boxed())).unwrap()
         }
         Answer::Gzip(bytes) => whole(ok.header("content-encoding", "gzip"), bytes),
         Answer::Endless(text) => {
             let piece = Bytes::from(text.repeat((64 << 10) / text.len().max(1)));
-            ok.body(counted(stream::repeat_with(move || Ok(piece.clone())))).unwrap()
+            ok.body(counted(stream::repeat_with(move || Ok(piece.clone())).boxed())).unwrap()
         }
         Answer::Hang => std::future::pending().await,
-        Answer::Stall => ok.header("content-length", content.len()).body(counted(one(half).chain(stream::pending()))).unwrap(),
+        Answer::Stall => {
+            ok.header("content-length", content.len()).body(counted(one(half).chain(stream::pending()).boxed().boxed())).unwrap()
+        }
         Answer::Cut => {
-            let end = stream::once(async { Err(std::io::ErrorKind::ConnectionReset.into()) });
-            ok.header("content-length", content.len()).body(counted(one(half).chain(end))).unwrap()
+            let end = stream::once(async {
+                // What came before is to be on its way.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                Err(std::io::ErrorKind::ConnectionReset.into())
+            });
+            ok.header("content-length", content.len()).body(counted(one(half).chain(end).boxed().boxed())).unwrap()
         }
     }
 }
@@ -299,12 +310,12 @@ fn serve_file(
     whole(builder, file.content)
 }
 
-fn one(bytes: Bytes) -> impl Stream<Item = std::io::Result<Bytes>> + Send + 'static {
-    stream::once(async move { Ok(bytes) })
+fn one(bytes: Bytes) -> Pieces {
+    stream::once(async move { Ok(bytes) }).boxed()
 }
 
 /// A body of whose bytes account is kept.
-fn counted(shared: &Arc<Shared>, path: &str, body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Body {
+fn counted(shared: &Arc<Shared>, path: &str, body: Pieces) -> Body {
     let (shared, path) = (Arc::clone(shared), path.to_owned());
     Body::from_stream(body.inspect(move |piece| {
         let length = piece.as_ref().map_or(0, Bytes::len);

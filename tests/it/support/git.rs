@@ -26,16 +26,27 @@ impl Repository {
     }
 
     /// Commits these files, and no others, onto `main`.
-    pub fn commit(&self, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
+    pub fn commit(&self, files: &[(&str, &str)]) -> String {
         self.commit_to("main", files)
     }
 
+    /// Like [`Self::commit`], with files that need not be text.
+    pub fn commit_bytes(&self, files: &[(String, Vec<u8>)]) -> String {
+        let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_slice())).collect();
+        self.commit_all("main", &files)
+    }
+
     /// Commits these files, and no others, onto a branch.
-    pub fn commit_to(&self, branch: &str, files: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> String {
+    pub fn commit_to(&self, branch: &str, files: &[(&str, &str)]) -> String {
+        let files: Vec<_> = files.iter().map(|(path, content)| (*path, content.as_bytes())).collect();
+        self.commit_all(branch, &files)
+    }
+
+    fn commit_all(&self, branch: &str, files: &[(&str, &[u8])]) -> String {
         let mut index = String::new();
         for (path, content) in files {
-            let blob = self.blob(content.as_ref());
-            writeln!(index, "100644 {blob}\t{}", path.as_ref()).unwrap();
+            let blob = self.blob(content);
+            writeln!(index, "100644 {blob}\t{path}").unwrap();
         }
         self.git(&["read-tree", "--empty"], b"");
         self.git(&["update-index", "--add", "--index-info"], index.as_bytes());

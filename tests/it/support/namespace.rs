@@ -62,6 +62,13 @@ impl Namespace {
         self.send(Method::POST, &path, "application/json", &body).await.unwrap();
     }
 
+    /// Merges text values into a Secret.
+    pub async fn change_secret(&self, name: &str, data: &[(&str, &str)]) {
+        let data: serde_json::Map<_, _> = data.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
+        let path = format!("/api/v1/namespaces/{}/secrets/{name}", self.name);
+        self.send(Method::PATCH, &path, "application/merge-patch+json", &json!({"stringData": data})).await.unwrap();
+    }
+
     /// The object as it is now; nothing when it is gone.
     pub async fn get(&self, name: &str) -> Option<Value> {
         let path = format!("{}/{name}", self.sources());

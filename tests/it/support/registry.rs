@@ -48,6 +48,8 @@ pub struct Options<'a> {
     pub clients: Option<&'a Authority>,
     /// How many tags come in a page.
     pub page: Option<u32>,
+    /// User and password in place of [`USER`] and [`PASSWORD`].
+    pub account: Option<(&'a str, &'a str)>,
 }
 
 /// A running registry. It ends with this value.
@@ -56,6 +58,8 @@ pub struct Registry {
     pub address: String,
     scheme: &'static str,
     access: Access,
+    user: String,
+    password: String,
     client: Client,
     /// It ends when its standard input closes.
     _process: Child,
@@ -73,11 +77,12 @@ pub fn start(options: Options) -> Option<Registry> {
     let folder = tempfile::Builder::new().prefix("headwater-registry-").tempdir().unwrap();
     let log = folder.path().join("log");
     let mut command = Command::new(binary);
-    command.env("REGISTRY_PASSWORD", PASSWORD).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
+    let (user, password) = options.account.unwrap_or((USER, PASSWORD));
+    command.env("REGISTRY_PASSWORD", password).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
     match options.access {
         Access::Open => {}
-        Access::Basic => drop(command.args(["--auth", "basic", "--user", USER])),
-        Access::Token => drop(command.args(["--auth", "token", "--user", USER])),
+        Access::Basic => drop(command.args(["--auth", "basic", "--user", user])),
+        Access::Token => drop(command.args(["--auth", "token", "--user", user])),
     }
     if let Some(page) = options.page {
         command.arg("--page").arg(page.to_string());
@@ -103,6 +108,8 @@ pub fn start(options: Options) -> Option<Registry> {
         address: ready["address"].as_str().unwrap().to_owned(),
         scheme: if options.authority.is_some() { "https" } else { "http" },
         access: options.access,
+        user: user.to_owned(),
+        password: password.to_owned(),
         client: client.build().unwrap(),
         _process: process,
         _folder: folder,
@@ -157,7 +164,7 @@ impl Registry {
     async fn authorized(&self, request: RequestBuilder, repository: &str) -> RequestBuilder {
         match self.access {
             Access::Open => request,
-            Access::Basic => request.basic_auth(USER, Some(PASSWORD)),
+            Access::Basic => request.basic_auth(&self.user, Some(&self.password)),
             Access::Token => request.bearer_auth(self.token(repository).await),
         }
     }
@@ -167,7 +174,7 @@ impl Registry {
         let challenge = asked.headers()[WWW_AUTHENTICATE].to_str().unwrap();
         let realm = challenge.split('"').nth(1).unwrap();
         let url = format!("{realm}?service=tests&scope=repository:{repository}:pull,push,delete");
-        let answer = self.client.get(url).basic_auth(USER, Some(PASSWORD)).send().await.unwrap();
+        let answer = self.client.get(url).basic_auth(&self.user, Some(&self.password)).send().await.unwrap();
         answer.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
     }
 }
