@@ -6,6 +6,7 @@
 mod decode;
 mod document;
 mod entry;
+mod fault;
 mod json;
 mod lookup;
 mod number;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
 
-use libyaml_safer::{ErrorKind, EventData, Parser};
+use libyaml_safer::{EventData, Parser};
 
+use super::fault::syntax;
 use super::source::{Event, Kind, Number, Rules, Source};
 use super::{Error, Limits};
 use crate::fetch::yaml::{Scalar, resolve, resolve_tagged};
@@ -390,19 +391,5 @@ impl<R: BufRead> Source for Yaml<R> {
 
     fn rules(&self) -> Rules {
         Rules::Yaml
-    }
-}
-
-/// Whether the parser could not read on, or its complaint in the manner of Go's port of the same parser.
-fn syntax(error: libyaml_safer::Error) -> Error {
-    let line = error.problem_mark().map_or(0, |mark| mark.line);
-    // That port counts lines from 0 where tokens do not fit together, and says nothing of the first one.
-    let line = if line > 0 && error.kind() == ErrorKind::Scanner { line.saturating_add(1) } else { line };
-    let problem = error.problem();
-    match io::Error::try_from(error) {
-        Ok(error) if error.kind() != io::ErrorKind::UnexpectedEof => Error::Io(error),
-        Ok(_) => Error::yaml("incomplete UTF-8 octet sequence"),
-        Err(_) if line == 0 => Error::yaml(problem),
-        Err(_) => Error::yaml(&format!("line {line}: {problem}")),
     }
 }
