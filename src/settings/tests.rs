@@ -118,16 +118,19 @@ fn feature_gates_merge_and_unknown_ones_are_refused() {
 }
 
 #[test]
-fn what_does_nothing_yet_is_accepted_and_named() {
+fn caches_and_algorithms_are_set_and_what_does_nothing_yet_is_named() {
     let parsed = parse(&[
         "--helm-cache-max-size=10",
         "--helm-cache-ttl=60m",
         "--helm-cache-purge-interval=1m",
         "--ssh-kex-algos=curve25519-sha256,ecdh-sha2-nistp256",
         "--token-cache-max-size=100",
+        "--helm-chart-digest=enforce",
+        "--feature-gates=CacheSecretsAndConfigMaps=true",
     ])
     .unwrap();
-    assert_eq!(parsed.without_effect(), ["helm-cache-max-size", "helm-cache-ttl"]);
+    assert_eq!((parsed.helm.cache_max_size, parsed.helm.chart_digest), (10, crate::settings::DigestCheck::Enforce));
+    assert_eq!(parsed.without_effect(), ["feature-gates CacheSecretsAndConfigMaps"]);
     assert_eq!(parsed.auth.ssh_kex_algos, ["curve25519-sha256", "ecdh-sha2-nistp256"]);
 }
 

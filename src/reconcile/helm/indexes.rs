@@ -87,10 +87,24 @@ impl Indexes {
         limits: &Limits,
         asker: (&str, &str),
     ) -> Result<Arc<Index>, index::Error> {
-        let key = key(artifact);
-        if let Some(index) = self.kept(&key, asker) {
-            return Ok(index);
+        match self.kept(&key(artifact), asker) {
+            Some(index) => Ok(index),
+            None => self.load(artifact, storage, limits).await,
         }
+    }
+
+    /// Keeps an index that was stored just now, where any are kept: the first chart that needs it finds it.
+    pub async fn remember(&self, artifact: &Artifact, storage: &Storage, limits: &Limits) {
+        if self.0.terms.items == 0 {
+            return;
+        }
+        if let Err(error) = self.load(artifact, storage, limits).await {
+            tracing::debug!(%error, "cannot cache an index that was stored just now");
+        }
+    }
+
+    async fn load(&self, artifact: &Artifact, storage: &Storage, limits: &Limits) -> Result<Arc<Index>, index::Error> {
+        let key = key(artifact);
         let shared = self.shared(&key);
         let load = async {
             let path = Location::parse(&artifact.path).map_or_else(|_| Path::new(&artifact.path).to_owned(), |at| storage.file(&at));

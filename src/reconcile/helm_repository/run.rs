@@ -136,7 +136,9 @@ async fn store(object: &HelmRepository, fresh: Fresh, cx: &Ctx, pass: &mut Pass)
         }
     })?;
     link(object, &at, cx).await;
-    Ok(bare(kept::new(&at, revision, &stored, cx)))
+    let artifact = kept::new(&at, revision, &stored, cx);
+    cx.helm.indexes.remember(&artifact, &cx.storage, &cx.helm.limits.index).await;
+    Ok(bare(artifact))
 }
 
 /// Lets the name that does not change lead to the artifact. Best effort.
