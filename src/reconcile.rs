@@ -83,8 +83,6 @@ pub struct Changed {
     pub namespace: String,
     /// The object's name.
     pub name: String,
-    /// The revision of its artifact.
-    pub revision: String,
 }
 
 /// When an object is to be reconciled, and how long a pass may take.

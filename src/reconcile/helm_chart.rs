@@ -73,10 +73,7 @@ impl Reconcile for HelmChart {
 
     fn follows(&self, other: &Changed) -> bool {
         let source = &self.spec.source_ref;
-        source.kind == other.kind
-            && source.name == other.name
-            && self.namespace().as_deref() == Some(&other.namespace)
-            && self.status().observed_source_artifact_revision.as_ref() != Some(&other.revision)
+        source.kind == other.kind && source.name == other.name && self.namespace().as_deref() == Some(&other.namespace)
     }
 
     async fn may_have_missed(&self, cx: &Ctx) -> bool {

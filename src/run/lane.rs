@@ -108,9 +108,9 @@ where
 
 /// What others hear of an object with another artifact; nothing where it has none any more.
 fn changed<K: Reconcile>(object: &K) -> Option<Changed> {
-    let artifact = K::common(&object.status()).artifact?;
+    K::common(&object.status()).artifact?;
     let (kind, namespace, name) = (K::kind(&()).into_owned(), object.namespace().unwrap_or_default(), object.name_any());
-    Some(Changed { kind, namespace, name, revision: artifact.revision })
+    Some(Changed { kind, namespace, name })
 }
 
 /// The digest of each object's artifact, as last seen.

@@ -10,7 +10,10 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -146,12 +149,20 @@ impl Storage {
     /// Stores a file as `write` writes it, in place of what was stored there before.
     ///
     /// # Errors
-    /// What `write` fails with; [`Error::Directory`] and [`Error::Write`]. Whatever fails, what was
-    /// stored before is still there, and nothing else is.
-    pub fn store<E: From<Error>>(&self, at: &Location, write: impl FnOnce(&mut dyn io::Write) -> Result<(), E>) -> Result<Stored, E> {
+    /// What `write` fails with; [`Error::Directory`], [`Error::Write`] and [`Error::Cancelled`]. Whatever
+    /// fails, what was stored before is still there, and nothing else is.
+    pub fn store<E: From<Error>>(
+        &self,
+        at: &Location,
+        cancel: &AtomicBool,
+        write: impl FnOnce(&mut dyn io::Write) -> Result<(), E>,
+    ) -> Result<Stored, E> {
         let path = self.file(at);
         let mut out = Output { file: Temporary::beside(&path)?, digest: Hasher::new(self.options.algorithm), size: 0 };
         write(&mut out)?;
+        if cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled.into());
+        }
         out.file.persist(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
         // These are about the file of before.
         remove(&hidden::sidecar(&path))?;

@@ -161,4 +161,11 @@ impl Chart {
     pub fn dependencies(&self) -> &[Chart] {
         &self.dependencies
     }
+
+    /// How many bytes are in its files and in those of its dependencies.
+    pub fn size(&self) -> u64 {
+        let files = self.raw_values.iter().chain(&self.schema).chain(&self.templates).chain(&self.files);
+        let own: u64 = files.map(|file| file.data.len() as u64).sum();
+        own + self.dependencies.iter().map(Self::size).sum::<u64>()
+    }
 }

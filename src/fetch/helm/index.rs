@@ -65,13 +65,13 @@ pub enum Error {
     #[error("no API version specified")]
     NoApiVersion,
     /// The path leads to something else than a file.
-    #[error("{} is not a regular file", path.display())]
+    #[error("index is not a regular file")]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// The file is larger than allowed.
-    #[error("{} exceeds the maximum index file size of {limit} bytes", path.display())]
+    #[error("index exceeds the maximum index file size of {limit} bytes")]
     TooLarge {
         /// The path of the file.
         path: PathBuf,

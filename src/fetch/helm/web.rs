@@ -231,7 +231,9 @@ impl<'a> Web<'a> {
         for _ in 0..=MAX_REDIRECTS {
             // Who was left once gets nothing back later: it may be the other that sends us there.
             home &= url.origin() == self.origin;
-            let trusted = home || self.access.reach == Reach::Everywhere;
+            // What was to be encrypted is nowhere sent in the clear.
+            let weaker = self.access.url.scheme() == "https" && url.scheme() == "http";
+            let trusted = home || (self.access.reach == Reach::Everywhere && !weaker);
             let (basic, plain) = split(url.clone());
             let client = if trusted { &self.home } else { &self.away };
             let mut request = client.get(plain).headers(headers.clone()).header(USER_AGENT, AGENT);
@@ -269,7 +271,9 @@ impl<'a> Web<'a> {
             if let Err(source) = written {
                 return Err(match () {
                     () if body.is_over() => Error::TooLarge { what: bound.what, limit: bound.limit, setting: bound.setting },
-                    () if gzipped => Error::Request { url: shown(url), why: format!("the answer cannot be inflated: {source}") },
+                    () if gzipped && !body.has_failed() => {
+                        Error::Request { url: shown(url), why: format!("the answer cannot be inflated: {source}") }
+                    }
                     () => Error::Write { what: bound.what, source },
                 });
             }
@@ -311,9 +315,10 @@ pub fn index_url(repository: &Url) -> Url {
 
 /// The URL of a chart: as the index has it, or below the repository, with the repository's query.
 fn chart_url(repository: &Url, reference: &str) -> Result<Url, Error> {
-    let unusable = |why: &dyn fmt::Display| Error::Url {
-        url: reference.split(['?', '#']).next().unwrap_or_default().to_owned(),
-        why: why.to_string(),
+    let unusable = |why: &dyn fmt::Display| {
+        let plain = reference.split(['?', '#']).next().unwrap_or_default();
+        let plain = plain.rsplit_once('@').map_or(plain, |(_, host)| host);
+        Error::Url { url: plain.chars().take(MAX_WORDS).collect(), why: why.to_string() }
     };
     match Url::parse(reference) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => return Ok(url),
@@ -326,7 +331,10 @@ fn chart_url(repository: &Url, reference: &str) -> Result<Url, Error> {
         segments.pop_if_empty().push("");
     }
     let mut url = base.join(reference).map_err(|error| unusable(&error))?;
-    url.set_query(repository.query());
+    // It may be another host's, all the same; and a query may hold a token.
+    if url.origin() == repository.origin() {
+        url.set_query(repository.query());
+    }
     Ok(url)
 }
 
@@ -364,6 +372,11 @@ mod tests {
         assert_eq!(at("http://h/charts?token=t", "a-1.tgz").unwrap(), "http://h/charts/a-1.tgz?token=t");
         assert_eq!(at("http://h/charts", "/else/a-1.tgz").unwrap(), "http://h/else/a-1.tgz");
         assert_eq!(at("http://h/charts", "https://other/a-1.tgz").unwrap(), "https://other/a-1.tgz");
+        assert_eq!(at("http://h/charts?token=t", "//other/a-1.tgz").unwrap(), "http://other/a-1.tgz");
+        assert_eq!(
+            at("http://h/charts", "ftp://user:secret@other/a").unwrap_err(),
+            "failed to parse other/a as URL: unsupported protocol scheme \"ftp\""
+        );
         assert_eq!(
             at("http://h/charts", "ftp://other/a?x").unwrap_err(),
             "failed to parse ftp://other/a as URL: unsupported protocol scheme \"ftp\""

@@ -1,5 +1,7 @@
 //! What a registry lists and describes: tags, manifests, referrers.
 
+use std::collections::BTreeMap;
+
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +11,8 @@ use super::error::{Error, no_json, quoted};
 use super::send::Answer;
 use super::{Descriptor, Digest, IMAGE_INDEX, Index, Manifest, Registry, link, reference};
 
+/// Media types are not longer than this, in bytes.
+const LONGEST_TYPE: usize = 256;
 /// What a manifest may be, most wanted first.
 const MANIFESTS: &str = concat!(
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, ",
@@ -108,7 +112,7 @@ impl Registry {
             let page = self.decoded::<Index>(&mut answer).await?.manifests;
             entries += page.len();
             let filtered = answer.header(FILTERS).is_some_and(|filters| filters.split(',').any(|filter| filter.trim() == FILTER));
-            referrers.extend(page.into_iter().filter(|found| filtered || wanted(found)));
+            referrers.extend(page.into_iter().filter(|found| filtered || wanted(found)).map(lean));
             url = self.next(&answer, entries)?;
         }
         match url {
@@ -161,4 +165,10 @@ impl Registry {
 fn media_type(answer: &Answer) -> String {
     let header = answer.header("Content-Type").unwrap_or_default();
     header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A referrer without what only costs memory: of many, the registry chooses how long that is.
+fn lean(found: Descriptor) -> Descriptor {
+    let short = |text: String| if text.len() <= LONGEST_TYPE { text } else { String::new() };
+    Descriptor { media_type: short(found.media_type), artifact_type: found.artifact_type.map(short), annotations: BTreeMap::new(), ..found }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,9 @@ type Shared = Arc<OnceCell<Arc<Index>>>;
 
 /// For so long the index that was used last is held at hand.
 pub const AT_HAND: Duration = Duration::from_secs(10);
+
+/// How many times as long as it came an index may be where it is stored.
+const STORED: u64 = 16;
 
 /// The indexes of repositories.
 #[derive(Clone, Default)]
@@ -107,12 +109,15 @@ impl Indexes {
         let key = key(artifact);
         let shared = self.shared(&key);
         let load = async {
-            let path = Location::parse(&artifact.path).map_or_else(|_| Path::new(&artifact.path).to_owned(), |at| storage.file(&at));
-            let limits = *limits;
+            let at = Location::parse(&artifact.path).map_err(|error| index::Error::Io(std::io::Error::other(error)))?;
+            let path = storage.file(&at);
+            // It was within the limits when it came; as it is stored it may be longer.
+            let limits = Limits { file: limits.file.saturating_mul(STORED), ..*limits };
             blocking(move || Index::load(&path, &limits)).await.map(Arc::new)
         };
         let index = Arc::clone(shared.get_or_try_init(|| load).await?);
-        self.state().last = Some((shared, Instant::now()));
+        let before = self.state().last.replace((shared, Instant::now()));
+        drop(before);
         self.keep(key, &index);
         Ok(index)
     }
@@ -134,9 +139,11 @@ impl Indexes {
     pub fn purge(&self) {
         let now = Instant::now();
         let mut state = self.state();
-        state.kept.retain(|_, (_, until)| *until > now);
-        state.last.take_if(|(_, used)| now.duration_since(*used) > AT_HAND);
+        let gone: Vec<_> = state.kept.extract_if(|_, (_, until)| *until <= now).collect();
+        let last = state.last.take_if(|(_, used)| now.duration_since(*used) > AT_HAND);
         state.used.retain(|_, used| used.strong_count() > 0);
+        drop(state);
+        drop((gone, last));
     }
 
     /// The cache in numbers; none where it is off.

@@ -18,6 +18,8 @@ pub struct Build {
     pub how: How,
     /// How many charts were added to it.
     pub dependencies: usize,
+    /// The digest of the manifest whose signatures were verified.
+    pub verified: Option<String>,
     /// The bytes; none where the artifact of before has them.
     pub content: Option<Vec<u8>>,
 }
@@ -181,6 +183,7 @@ mod tests {
             values_files: Vec::new(),
             how: How::Pulled,
             dependencies: 0,
+            verified: None,
             content: None,
         };
         assert_eq!(build.summary(), "pulled 'podx' chart with version '1.0.0+1'");

@@ -1,6 +1,5 @@
 //! The charts that a chart in a folder needs and does not bring: from beside it, or from repositories.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +22,14 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Adds what `chart`, which lies at `path`, misses, and says how many that were.
 pub async fn add(object: &HelmChart, mut chart: Chart, path: &str, tree: Arc<Tree>, cx: &Ctx) -> Result<(Chart, usize), Error> {
-    let missing = chart.missing();
-    let mut repositories = Repositories { object, cx, known: None, open: HashMap::new() };
+    let mut missing = chart.missing();
+    // One repository after the other, so that no more than one index is held.
+    missing.sort_by(|a, b| a.dependency.repository.cmp(&b.dependency.repository));
+    let mut repositories = Repositories { object, cx, known: None, open: None };
+    let limits = cx.helm.limits.chart;
     for missing in &missing {
         if missing.dependency.is_local() {
-            let (tree, path, missing, limits) = (Arc::clone(&tree), path.to_owned(), missing.clone(), cx.helm.limits.chart);
+            let (tree, path, missing) = (Arc::clone(&tree), path.to_owned(), missing.clone());
             let added = blocking(move || chart.add_local(tree.as_ref(), &path, &missing, &limits).map(|()| chart));
             chart = added.await?;
         } else {
@@ -35,17 +37,21 @@ pub async fn add(object: &HelmChart, mut chart: Chart, path: &str, tree: Arc<Tre
             let added = added.map_err(|why| Error::dependency(format!("failed to add remote dependency '{}': {why}", missing.name)))?;
             chart.add(added, &missing.dependency.alias);
         }
+        if chart.size() > limits.total {
+            return Err(Error::dependency(format!("the chart and its dependencies have more than {} bytes in their files", limits.total)));
+        }
     }
     Ok((chart, missing.len()))
 }
 
-/// The repositories that dependencies name, each opened once.
+/// The repositories that dependencies name.
 struct Repositories<'a> {
     object: &'a HelmChart,
     cx: &'a Ctx,
     /// Those that objects in the namespace describe.
     known: Option<Vec<HelmRepository>>,
-    open: HashMap<String, Repository>,
+    /// The one that was asked last, by its URL.
+    open: Option<(String, Repository)>,
 }
 
 impl Repositories<'_> {
@@ -69,11 +75,12 @@ impl Repositories<'_> {
     /// The repository at a URL, or the one that an alias names.
     async fn repository(&mut self, named: &str) -> Result<&Repository, Unreached> {
         let url = access::normalised(named);
-        if !self.open.contains_key(&url) {
+        if self.open.as_ref().is_none_or(|(open, _)| *open != url) {
+            self.open = None;
             let opened = self.opened(named, &url).await?;
-            self.open.insert(url.clone(), opened);
+            self.open = Some((url, opened));
         }
-        self.open.get(&url).ok_or_else(|| Unreached::Repository("the repository is not open".into()))
+        self.open.as_ref().map(|(_, open)| open).ok_or_else(|| Unreached::Repository("the repository is not open".into()))
     }
 
     async fn opened(&mut self, named: &str, url: &str) -> Result<Repository, Unreached> {

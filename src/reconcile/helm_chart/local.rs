@@ -39,7 +39,7 @@ pub async fn build(object: &HelmChart, kind: &str, artifact: &Artifact, order: &
     if let Some(build) = order.built(&about.metadata.name, &version, how) {
         return Ok(build);
     }
-    let new = Build { name: about.metadata.name, version, values_files: Vec::new(), how, dependencies: 0, content: None };
+    let new = Build { name: about.metadata.name, version, values_files: Vec::new(), how, dependencies: 0, verified: None, content: None };
     if how == How::Pulled {
         let bytes = blocking(move || tree.read(&path, limits.archive)).await;
         let bytes = bytes.map_err(|problem| Error::pull(format!("failed to read from source during copy: {problem}")))?;

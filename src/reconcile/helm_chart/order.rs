@@ -1,11 +1,15 @@
 //! What is asked of a build, worked out from the object alone. Pure.
 
 use headwater_api::helm_chart::{HelmChart, HelmChartSpec};
-use headwater_api::reason;
-use headwater_storage::Algorithm;
+use headwater_api::{Artifact, reason};
+use headwater_storage::{Algorithm, Location};
 
 use super::build::{Build, How};
 use crate::fetch::helm::chart::{self, Absent};
+use crate::reconcile::Ctx;
+
+/// The longest digest, in bytes.
+const MOST_NOTED: u64 = 256;
 
 /// What the chart is to be.
 pub struct Order<'a> {
@@ -14,6 +18,8 @@ pub struct Order<'a> {
     observed_values_files: &'a [String],
     /// The chart that is there, unless it was made under another configuration: its name and version.
     there: Option<(&'a str, String)>,
+    /// Where the chart that is there is stored.
+    at: Option<Location>,
     /// The checksum of the configuration that shapes the chart.
     pub checksum: String,
 }
@@ -27,8 +33,8 @@ pub enum Marking<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// The order of `object`, of which the version `kept` is in storage.
-    pub fn new(object: &'a HelmChart, kept: Option<&str>) -> Self {
+    /// The order of `object`, whose artifact `kept` is in storage.
+    pub fn new(object: &'a HelmChart, kept: Option<&Artifact>) -> Self {
         let checksum = checksum(&object.spec);
         let generation = object.metadata.generation.unwrap_or_default();
         let status = object.status.as_ref();
@@ -38,9 +44,10 @@ impl<'a> Order<'a> {
             None => status.observed_generation == Some(generation),
         });
         let name = status.and_then(|status| status.observed_chart_name.as_deref());
-        let there = name.zip(kept.map(str::to_owned)).filter(|_| same);
+        let there = name.zip(kept.map(|artifact| artifact.revision.clone())).filter(|_| same);
+        let at = kept.and_then(|artifact| Location::parse(&artifact.path).ok());
         let observed_values_files = status.map_or(&[][..], |status| &status.observed_values_files);
-        Self { spec: &object.spec, generation, observed_values_files, there, checksum }
+        Self { spec: &object.spec, generation, observed_values_files, there, at, checksum }
     }
 
     /// The values files that take the place of the chart's own values; none where they are those.
@@ -73,7 +80,20 @@ impl<'a> Order<'a> {
         self.there.as_ref().filter(|(known, kept)| (*known, kept.as_str()) == (name, version))?;
         let observed = Some(self.observed_values_files).filter(|files| !files.is_empty());
         let values_files = observed.unwrap_or(self.values_files()).to_vec();
-        Some(Build { name: name.to_owned(), version: version.to_owned(), values_files, how, dependencies: 0, content: None })
+        Some(Build {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            values_files,
+            how,
+            dependencies: 0,
+            verified: None,
+            content: None,
+        })
+    }
+
+    /// The digest of the verified manifest that the chart that is there was made from.
+    pub fn verified(&self, cx: &Ctx) -> Option<String> {
+        String::from_utf8(cx.storage.noted(self.at.as_ref()?, MOST_NOTED)?).ok()
     }
 
     /// What a good pass of before said, if nothing can have changed since: neither the configuration nor `revision`, the source's.
@@ -114,6 +134,10 @@ mod tests {
         serde_json::from_value(object).unwrap()
     }
 
+    fn artifact() -> Artifact {
+        Artifact { revision: "1.0.0".into(), ..Artifact::default() }
+    }
+
     #[test]
     fn values_files_and_revisions_are_told_by_the_version() {
         let plain = object(&serde_json::json!({ "chart": "x", "valuesFiles": ["./values.yaml"] }), &serde_json::json!({}));
@@ -133,7 +157,7 @@ mod tests {
         let there = |checksum: Option<&str>, observed: i64, spec: &serde_json::Value| {
             let status = serde_json::json!({ "observedChartName": "x", "observedGeneration": observed, "contentConfigChecksum": checksum });
             let object = object(spec, &status);
-            Order::new(&object, Some("1.0.0")).built("x", "1.0.0", How::Pulled).is_some()
+            Order::new(&object, Some(&artifact())).built("x", "1.0.0", How::Pulled).is_some()
         };
         assert!(there(Some(&first), 1, &spec), "another interval is no other chart");
         assert!(there(None, 2, &spec));
@@ -141,6 +165,6 @@ mod tests {
         let other = serde_json::json!({ "chart": "x", "sourceRef": { "kind": "HelmRepository", "name": "other" } });
         assert!(!there(Some(&first), 2, &other));
         let order = object(&spec, &serde_json::json!({ "observedChartName": "y", "contentConfigChecksum": first }));
-        assert!(Order::new(&order, Some("1.0.0")).built("x", "1.0.0", How::Pulled).is_none());
+        assert!(Order::new(&order, Some(&artifact())).built("x", "1.0.0", How::Pulled).is_none());
     }
 }

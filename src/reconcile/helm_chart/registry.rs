@@ -11,7 +11,7 @@ use crate::fetch::git::{self, Auth};
 use crate::fetch::helm::pull::{self, Release};
 use crate::fetch::oci::{Clients, Credentials, Manifest, Registry, Scheme, docker_config};
 use crate::reconcile::Ctx;
-use crate::reconcile::helm::access::Door;
+use crate::reconcile::helm::access::{self, Door};
 
 /// The type of Secrets that hold a Docker configuration, and its key in them.
 const DOCKER: (&str, &str) = ("kubernetes.io/dockerconfigjson", ".dockerconfigjson");
@@ -73,9 +73,14 @@ impl Place {
 
 /// Where the charts of a repository are.
 pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
-    let rest = object.spec.url.strip_prefix("oci://").unwrap_or(&object.spec.url);
-    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    // One reading of the URL: who gets credentials is who they are made out for.
+    let url = &door.access.url;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("invalid OCI registry URL: {}: it has a query or a fragment", access::shown(&object.spec.url)));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let host = &url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let path = url.path();
     let client = |auth: &Auth| git::client(&cx.git_clients, auth, None, &door.access.url).map_err(|error| error.to_string());
     let away = Auth { ca: door.access.auth.ca.clone(), ..Auth::default() };
     let clients = Clients { home: client(&door.access.auth)?, away: client(&away)? };

@@ -79,13 +79,16 @@ async fn from(object: &HelmChart, repository: &Repository, trust: Option<&Trust>
     };
     let (version, changed) = order.version(&found.version, &Marking::None)?;
     let how = if changed { How::Packaged } else { How::Pulled };
-    if let Some(build) = order.built(&found.name, &version, how) {
-        return Ok(build);
+    let verified = manifest.as_ref().map(|manifest| manifest.digest.to_string());
+    // What is there counts only if it was made from the manifest that is verified now.
+    let same = verified.is_none() || verified.as_deref() == order.verified(cx).as_deref();
+    if let Some(build) = order.built(&found.name, &version, how).filter(|_| same) {
+        return Ok(Build { verified, ..build });
     }
     let downloaded = repository.download(&found, manifest.as_ref(), cx).await;
     let bytes = downloaded.map_err(|why| Error::pull(format!("failed to download chart for remote reference: {why}")))?;
     let limits = cx.helm.limits.chart;
-    let new = Build { name: found.name, version, values_files: Vec::new(), how, dependencies: 0, content: None };
+    let new = Build { name: found.name, version, values_files: Vec::new(), how, dependencies: 0, verified, content: None };
     if !changed {
         return blocking(move || checked(new, bytes, &limits)).await;
     }

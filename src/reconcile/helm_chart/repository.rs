@@ -140,12 +140,14 @@ impl Repository {
 fn check(found: &Found, bytes: &[u8], check: DigestCheck) -> Result<(), String> {
     let Some(expected) = &found.digest else { return Ok(()) };
     let expected = expected.strip_prefix("sha256:").unwrap_or(expected);
+    let is_digest = expected.len() == 64 && expected.bytes().all(|b| b.is_ascii_hexdigit());
+    let shown = if is_digest { format!("sha256:{expected}") } else { "something that is no SHA-256".into() };
     let actual = headwater_storage::Algorithm::Sha256.digest(bytes);
     if expected.eq_ignore_ascii_case(actual.hex()) {
         return Ok(());
     }
     let told = format!(
-        "chart '{}' with version '{}' has digest sha256:{}, but the index of its repository says sha256:{expected}",
+        "chart '{}' with version '{}' has digest sha256:{}, but the index of its repository says {shown}",
         found.name,
         found.version,
         actual.hex()

@@ -5,11 +5,11 @@ use headwater_api::{Artifact, reason};
 use headwater_storage::{Location, Stored};
 use kube::ResourceExt;
 
-use super::build::Build;
+use super::build::{self, Build};
 use super::order::Order;
 use super::source::{self, Source};
 use super::{LATEST, local, remote};
-use crate::reconcile::aid::{blocking, trace_event};
+use crate::reconcile::aid::{CancelOnDrop, blocking, trace_event};
 use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::pass::{Done, Fact, Kept, Pass};
 use crate::reconcile::{Ctx, kept};
@@ -24,8 +24,8 @@ pub async fn run(object: &HelmChart, cx: &Ctx, pass: &mut Pass) -> Result<Done, 
     if object.spec.verify.is_none() {
         pass.learnt(Fact::Unverified);
     }
-    let order = Order::new(object, kept.as_ref().map(|artifact| artifact.revision.as_str()));
-    let build = match (&source, &artifact) {
+    let order = Order::new(object, kept.as_ref());
+    let mut build = match (&source, &artifact) {
         (Source::Repository(repository), artifact) => remote::build(object, repository, artifact.as_ref(), &order, cx, pass).await?,
         (Source::Tree { kind, .. }, Some(artifact)) => local::build(object, kind, artifact, &order, cx).await?,
         (Source::Tree { .. }, None) => return Err(Failure::fetch(reason::NO_SOURCE_ARTIFACT, "no artifact available")),
@@ -41,13 +41,14 @@ pub async fn run(object: &HelmChart, cx: &Ctx, pass: &mut Pass) -> Result<Done, 
         pass.learnt(Fact::Outdated { reason: reason::NEW_CHART, message });
     }
     let checksum = order.checksum;
-    if let (None, Some(artifact)) = (&build.content, kept) {
+    let Some(content) = build.content.take() else {
+        let artifact = kept.ok_or_else(|| build::Error::package("the chart that was there is gone"))?;
         let there = told(kept::with_url(artifact, cx), &build, checksum);
         // A change of the object that makes no other chart is nothing to tell of.
         let changed = status.and_then(|status| status.observed_generation) != object.metadata.generation;
         return Ok(if changed { Done::Stored(there) } else { Done::Unchanged(there) });
-    }
-    let artifact = store(object, &build, cx).await?;
+    };
+    let artifact = store(object, &build, content, cx).await?;
     let values_files = if object.spec.ignore_missing_values_files { build.values_files.clone() } else { Vec::new() };
     pass.learnt(Fact::Chart { name: build.name.clone(), values_files });
     Ok(Done::Stored(told(artifact, &build, checksum)))
@@ -59,15 +60,20 @@ fn told(artifact: Artifact, build: &Build, checksum: String) -> Kept {
 }
 
 /// Stores the bytes of a chart.
-async fn store(object: &HelmChart, build: &Build, cx: &Ctx) -> Result<Artifact, Failure> {
+async fn store(object: &HelmChart, build: &Build, content: Vec<u8>, cx: &Ctx) -> Result<Artifact, Failure> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     // A repository may have folders; the artifact has none.
     let chart = build.name.rsplit('/').next().unwrap_or(&build.name);
     let at = Location::new("helmchart", &namespace, &name, &format!("{chart}-{}.tgz", build.version)).map_err(|error| unstored(&error))?;
-    let (storage, file, content) = (cx.storage.clone(), at.clone(), build.content.clone().unwrap_or_default());
+    let (storage, file, verified) = (cx.storage.clone(), at.clone(), build.verified.clone());
+    let cancel = CancelOnDrop::default();
+    let cancelled = cancel.flag();
     let stored = blocking(move || {
         let written = |source| headwater_storage::Error::Write { path: storage.file(&file), source };
-        let stored = storage.store(&file, |out| out.write_all(&content).map_err(written))?;
+        let stored = storage.store(&file, &cancelled, |out| out.write_all(&content).map_err(written))?;
+        if let Some(manifest) = verified {
+            storage.note(&file, manifest.as_bytes())?;
+        }
         Ok((stored, storage.link(&file, LATEST)))
     });
     let (stored, linked): (Stored, _) = stored.await.map_err(|error: headwater_storage::Error| unstored(&error))?;

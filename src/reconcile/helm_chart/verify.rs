@@ -18,6 +18,9 @@ use crate::fetch::verify::cosign::{self, Artifact, Identity, Key, Limits, Reposi
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::{Failure, Mark};
 
+/// So many signatures of a chart are looked at.
+const MOST_SIGNATURES: usize = 100;
+
 /// Whom the object trusts; nobody in particular where it does not ask.
 pub async fn trust(object: &HelmChart, cx: &Ctx) -> Result<Option<Trust>, Failure> {
     let Some(asked) = &object.spec.verify else { return Ok(None) };
@@ -57,7 +60,8 @@ pub async fn check(asked: &HelmChartVerification, trust: &Trust, repository: &Re
     let manifest = place.manifest(&found.name, &found.version).await.map_err(|why| unverified(&why))?;
     let signatures = Signatures { place, path: place.path(&found.name) };
     let artifact = Artifact { repository: &signatures, digest: manifest.digest.as_str() };
-    place.within(cosign::verify(artifact, trust, &Limits::default())).await.map_err(|why| unverified(&why))?;
+    let limits = Limits { signatures: MOST_SIGNATURES, ..Limits::default() };
+    place.within(cosign::verify(artifact, trust, &limits)).await.map_err(|why| unverified(&why))?;
     Ok(manifest)
 }
 

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use super::{LATEST, table};
 use crate::fetch::helm::index;
 use crate::fetch::helm::web::{Fetched, Validators, Web};
-use crate::reconcile::aid::{blocking, trace_event};
+use crate::reconcile::aid::{CancelOnDrop, blocking, trace_event};
 use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::helm::access;
 use crate::reconcile::helm::size::human;
@@ -123,8 +123,12 @@ async fn store(object: &HelmRepository, fresh: Fresh, cx: &Ctx, pass: &mut Pass)
     let hex = fresh.revision.split_once(':').map_or(fresh.revision.as_str(), |(_, hex)| hex);
     let at = Location::new("helmrepository", &namespace, &name, &format!("index-{hex}.yaml")).map_err(|error| table::unstored(&error))?;
     let (storage, limits, revision, file) = (cx.storage.clone(), cx.helm.limits.index, fresh.revision.clone(), at.clone());
+    let cancel = CancelOnDrop::default();
+    let cancelled = cancel.flag();
     let stored = blocking(move || {
-        storage.store::<Unstored>(&file, |out| index::normalise(fresh.draft.path(), out, &limits).map(drop).map_err(Unstored::Index))
+        storage.store::<Unstored>(&file, &cancelled, |out| {
+            index::normalise(fresh.draft.path(), out, &limits).map(drop).map_err(Unstored::Index)
+        })
     });
     let outdated = |revision: &str| Fact::Outdated { reason: reason::NEW_REVISION, message: format!("new index revision '{revision}'") };
     let stored: Stored = stored.await.map_err(|error| match error {

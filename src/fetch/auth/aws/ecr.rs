@@ -59,8 +59,8 @@ impl<'a> Service<'a> {
         let invalid = || Error::new(format!("invalid AWS registry: '{host}'. must match {PATTERN}"));
         // A port does not change whose the host is.
         let domain = host.rsplit_once(':').map_or(host, |(domain, _)| domain);
-        let pattern = Regex::new(PATTERN).map_err(|_| invalid())?;
-        let region = pattern.captures(host).and_then(|found| found.get(2)).map(|region| region.as_str());
+        let pattern = Regex::new(&format!("^(?:{PATTERN})$")).map_err(|_| invalid())?;
+        let region = pattern.captures(domain).and_then(|found| found.get(2)).map(|region| region.as_str());
         region.filter(|_| DOMAINS.iter().any(|suffix| domain.ends_with(suffix))).map(Self::Private).ok_or_else(invalid)
     }
 

@@ -1,6 +1,6 @@
 //! Reading values of the types that an index has, with the leniency and the strictness of upstream's decoders.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::source::{Event, Kind, Number, Rules, Source, Truth};
 use super::text;
@@ -50,7 +50,7 @@ struct Seen {
 impl Seen {
     /// Adds a key and says whether it is new.
     fn add(&mut self, key: &str) -> bool {
-        if self.few.iter().any(|k| k == key) || self.many.contains(key) {
+        if self.has(key) {
             return false;
         }
         if self.few.len() < 32 {
@@ -60,10 +60,8 @@ impl Seen {
         self.many.insert(key.to_owned())
     }
 
-    /// Whether a key that is written differently and sorts behind this one has given the same field its value.
-    fn outdone(&self, key: &str) -> bool {
-        let folded = text::folded(key);
-        self.few.iter().chain(&self.many).any(|k| k.as_str() > key && text::folded(k) == folded)
+    fn has(&self, key: &str) -> bool {
+        self.few.iter().any(|k| k == key) || self.many.contains(key)
     }
 }
 
@@ -219,7 +217,8 @@ impl<'a, S: Source> Decoder<'a, S> {
         fields: &[&'static str],
         mut each: impl FnMut(&mut Self, &'static str) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut odd = false;
+        // Of each field the last of the keys, as they sort, that are not written as it is.
+        let mut odd: HashMap<&'static str, String> = HashMap::new();
         self.pairs_of(event, name, &mut |decoder: &mut Self, key: &str, seen: &Seen| {
             let exact = fields.iter().find(|field| **field == key);
             let field = exact.or_else(|| {
@@ -234,9 +233,13 @@ impl<'a, S: Source> Decoder<'a, S> {
                 };
             };
             if decoder.source.rules() == Rules::Yaml {
-                odd |= exact.is_none();
-                if odd && seen.outdone(key) {
+                // Of several keys for a field, the last as they sort counts.
+                let behind = odd.get(field).is_some_and(|other| other.as_str() > key);
+                if behind || (exact.is_none() && *field > key && seen.has(field)) {
                     return decoder.skip();
+                }
+                if exact.is_none() {
+                    odd.insert(field, key.to_owned());
                 }
             }
             each(decoder, field)

@@ -22,7 +22,7 @@ pub(super) enum Body<W: Write> {
 impl<W: Write> Body<W> {
     /// To `to`, at most `limit` bytes of what there is once it is inflated.
     pub(super) fn new(to: W, limit: u64, encoding: Encoding) -> Self {
-        let limited = Limited { to, left: limit, over: false };
+        let limited = Limited { to, left: limit, over: false, failed: false };
         match encoding {
             Encoding::Identity => Self::Plain(limited),
             Encoding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(limited))),
@@ -45,6 +45,14 @@ impl<W: Write> Body<W> {
         }
     }
 
+    /// Whether what it goes to could not take it.
+    pub(super) fn has_failed(&self) -> bool {
+        match self {
+            Self::Plain(to) => to.failed,
+            Self::Gzip(to) => to.get_ref().failed,
+        }
+    }
+
     /// Whether there were more than the limit.
     pub(super) fn is_over(&self) -> bool {
         match self {
@@ -59,6 +67,7 @@ pub(super) struct Limited<W> {
     to: W,
     left: u64,
     over: bool,
+    failed: bool,
 }
 
 impl<W: Write> Write for Limited<W> {
@@ -68,7 +77,7 @@ impl<W: Write> Write for Limited<W> {
             self.over = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let written = self.to.write(bytes)?;
+        let written = self.to.write(bytes).inspect_err(|_| self.failed = true)?;
         self.left -= written as u64;
         Ok(written)
     }
