@@ -2,7 +2,7 @@
 //!
 //! Helm charts are packaged from values that went through that library, and whoever compares their digests notices every byte:
 //! which words are booleans, which numbers lose their last digits, how keys are sorted, which strings are quoted, where long lines are
-//! broken. So reading makes of a text what it makes (YAML 1.1 through JSON), and [`print`] writes a value as it writes it.
+//! broken. So reading makes of a text what it makes (YAML 1.1 through JSON), and [`print()`] writes a value as it writes it.
 
 mod cursor;
 mod decode;

@@ -5,6 +5,7 @@ mod dependencies;
 mod front;
 mod hostile;
 mod providers;
+mod verify;
 mod versions;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
