@@ -53,7 +53,9 @@ impl Answer {
 impl Api {
     /// A client of the API at that address.
     pub fn at(url: &str) -> Self {
-        Self { url: url.to_owned(), client: reqwest::Client::builder().timeout(SOON).build().unwrap() }
+        // A connection of before may be closed just when it is used again.
+        let client = reqwest::Client::builder().timeout(SOON).pool_max_idle_per_host(0).build().unwrap();
+        Self { url: url.to_owned(), client }
     }
 
     /// The answer, or why there is none.
