@@ -9,7 +9,6 @@ pub mod git;
 pub mod helm;
 pub mod oci;
 pub mod verify;
-pub mod yaml;
 
 /// The lower-case hexadecimal digits of `bytes`.
 fn hex(bytes: &[u8]) -> String {

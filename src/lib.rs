@@ -1,10 +1,8 @@
 //! Headwater: GitOps sources as immutable artifacts.
 //!
-//! Who may import whom: `main → cli → run → {reconcile, serve, apiserver, manifests} → {fetch, cluster, notify} → {storage, api}`; `settings`,
-//! `telemetry` and `version` may be used by all. Each module's invariant in a line:
+//! Who may import whom: `main → cli → run → {reconcile, serve, manifests} → {fetch, cluster, notify} → {storage, api}`; `settings`
+//! and `telemetry` may be used by all. Each module's invariant in a line:
 
-/// An answered write is on disk; what the server does not have is refused with a message that says so.
-pub mod apiserver;
 /// Arguments in, an exit code out; the only place that prints.
 pub mod cli;
 /// Every write to the Kubernetes API is guarded by the version that it was computed from.
@@ -25,5 +23,3 @@ pub mod serve;
 pub mod settings;
 /// One line a failure, never a secret.
 pub mod telemetry;
-/// Version ranges as Helm and Flux read them.
-pub mod version;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use futures::channel::mpsc;
 use headwater_api::{GitRepository, HelmChart, HelmRepository};
+use headwater_goyaml as yaml;
 use headwater_storage::{Retention, Storage};
 use kube::runtime::reflector;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::cluster::retries::Retries;
 use crate::fetch::auth::Cache;
 use crate::fetch::helm::{chart, index};
 use crate::fetch::verify::cosign;
-use crate::fetch::{git, oci, yaml};
+use crate::fetch::{git, oci};
 use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::chain;

@@ -43,15 +43,3 @@ pub struct Artifact {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,
 }
-
-impl Artifact {
-    /// Whether it was made from exactly this revision.
-    pub fn has_revision(&self, revision: &str) -> bool {
-        self.revision == revision
-    }
-
-    /// Whether its file has exactly this digest.
-    pub fn has_digest(&self, digest: &str) -> bool {
-        self.digest == digest
-    }
-}

@@ -81,7 +81,7 @@ fn a_full_object_comes_back_as_it_was() {
     let status = object.status.unwrap();
     assert!(condition::find(&status.conditions, condition::READY).is_some_and(Condition::is_true));
     assert_eq!(status.conditions[0].reason, reason::SUCCEEDED);
-    assert!(status.artifact.unwrap().has_revision("main@sha1:0a1b"));
+    assert_eq!(status.artifact.unwrap().revision, "main@sha1:0a1b");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn a_full_object_comes_back_as_it_was() {
     assert_eq!(verify.match_oidc_identity[0].subject, "^warden$");
     let status = object.status.unwrap();
     assert_eq!(status.conditions[0].reason, reason::CHART_PULL_SUCCEEDED);
-    assert!(status.artifact.unwrap().has_revision("1.2.0"));
+    assert_eq!(status.artifact.unwrap().revision, "1.2.0");
 }
 
 #[test]

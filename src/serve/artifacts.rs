@@ -23,7 +23,7 @@ use axum::{
         },
     },
     response::{IntoResponse, Response},
-    routing::any,
+    routing::get,
 };
 use chrono::{DateTime, Utc};
 use tokio::io::AsyncReadExt;
@@ -58,18 +58,13 @@ struct Shared {
 
 /// Serves the artifacts below `root` to GET and HEAD.
 pub fn router(root: PathBuf, claims: Arc<dyn Claims>) -> Router {
-    Router::new().route("/", any(front)).route("/{*path}", any(artifact)).with_state(Arc::new(Shared { root, claims }))
+    Router::new()
+        .route("/", get(async || "Headwater artifact server\n").fallback(not_allowed))
+        .route("/{*path}", get(artifact).fallback(not_allowed))
+        .with_state(Arc::new(Shared { root, claims }))
 }
 
-async fn front(method: Method) -> Response {
-    if reads(&method) { "Headwater artifact server\n".into_response() } else { not_allowed() }
-}
-
-fn reads(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
-}
-
-fn not_allowed() -> Response {
+async fn not_allowed() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], "method not allowed\n").into_response()
 }
 
@@ -78,9 +73,6 @@ fn not_found() -> Response {
 }
 
 async fn artifact(State(shared): State<Arc<Shared>>, Path(path): Path<String>, method: Method, headers: HeaderMap) -> Response {
-    if !reads(&method) {
-        return not_allowed();
-    }
     if !plain(&path) {
         return not_found();
     }

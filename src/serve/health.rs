@@ -17,11 +17,6 @@ impl Readiness {
         self.0.store(true, Ordering::Release);
     }
 
-    /// Not ready from here on.
-    pub fn not_ready(&self) {
-        self.0.store(false, Ordering::Release);
-    }
-
     /// Whether this process is ready.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Acquire)

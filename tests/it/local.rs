@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use headwater::apiserver::{ApiServer, Place};
+use headwater_apiserver::{ApiServer, Place};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

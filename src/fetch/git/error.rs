@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// The version range does not parse.
     #[error("semver parse error: {0}")]
-    InvalidSemver(#[from] crate::version::Error),
+    InvalidSemver(#[from] headwater_version::Error),
     /// The regular expression over tags does not compile.
     #[error("invalid semver filter '{filter}': {why}")]
     InvalidFilter {

@@ -8,7 +8,7 @@ use gix::protocol::Handshake;
 
 use super::session::{RemoteRef, Session, Target};
 use super::{Error, Head, Reference, Tag};
-use crate::version::{self, Range};
+use headwater_version::{self as version, Range};
 
 /// Follows a tag's name when what the tag leads to is meant.
 const PEELED: &str = "^{}";

@@ -29,7 +29,7 @@ pub use version::with_metadata;
 
 use self::load::File;
 use self::lock::Lock;
-use crate::fetch::yaml;
+use headwater_goyaml as yaml;
 
 /// Bounds of what is read for a chart.
 #[derive(Debug, Clone, Copy)]

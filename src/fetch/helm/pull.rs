@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use serde_json::{Map, Value};
 
 use crate::fetch::oci::{self, Descriptor, Digest, Manifest, Registry, reference};
-use crate::version::{self, Range, Version};
+use headwater_version::{self as version, Range, Version};
 
 /// The media type of a chart's metadata.
 pub const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method};
-use headwater::apiserver::{ApiServer, Place};
+use headwater_apiserver::{ApiServer, Place};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

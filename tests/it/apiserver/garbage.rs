@@ -254,10 +254,10 @@ async fn a_finalizer_holds_an_object_until_it_is_taken_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_left_undone_at_the_end_is_done_after_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let place = || headwater::apiserver::Place::Folder(folder.path().to_owned());
+    let place = || headwater_apiserver::Place::Folder(folder.path().to_owned());
     let stop = tokio_util::sync::CancellationToken::new();
     // Nobody collects here.
-    let idle = headwater::apiserver::ApiServer::open(place(), None, stop.clone()).await.unwrap();
+    let idle = headwater_apiserver::ApiServer::open(place(), None, stop.clone()).await.unwrap();
     let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
     let api = super::api::Api::at(&format!("http://{}", listener.local_addr().unwrap()));
     let serving = tokio::spawn(headwater::serve::serve(listener, idle.router(), stop.clone()));

@@ -1,6 +1,6 @@
 //! Additions to Flux's API under CRDs that do not know them.
 
-use headwater::apiserver::{ApiServer, Place};
+use headwater_apiserver::{ApiServer, Place};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

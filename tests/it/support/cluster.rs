@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::Request;
-use headwater::apiserver::{ApiServer, Place};
+use headwater_apiserver::{ApiServer, Place};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},

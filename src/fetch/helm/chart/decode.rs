@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Number, Value};
 
 use super::Problem;
-use crate::fetch::yaml;
+use headwater_goyaml as yaml;
 
 /// Where a value goes: the Go type that holds the field, and the names of the fields on the way to it.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::source::{Source, shown};
 use super::text::{joined, quoted};
 use super::{Chart, Error, Limits, Problem};
 use crate::fetch::helm::printable::sanitised;
-use crate::version::{Range, Version};
+use headwater_version::{Range, Version};
 
 /// A chart that another depends on.
 #[derive(Debug, Clone, Default, PartialEq)]

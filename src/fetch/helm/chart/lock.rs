@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Problem;
 use super::decode::{self, Place};
 use super::dependency::Dependency;
-use crate::fetch::yaml;
+use headwater_goyaml as yaml;
 
 /// The contents of a lock file.
 #[derive(Debug, Clone, PartialEq)]

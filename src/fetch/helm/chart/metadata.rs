@@ -9,8 +9,8 @@ use super::decode::{self, Place};
 use super::dependency::Dependency;
 use super::text::{base, quoted};
 use crate::fetch::helm::printable::sanitised;
-use crate::fetch::yaml;
-use crate::version::Version;
+use headwater_goyaml as yaml;
+use headwater_version::Version;
 
 /// The `apiVersion` of charts whose dependencies are in `requirements.yaml`; also what a chart without one is taken for.
 pub const V1: &str = "v1";

@@ -6,7 +6,7 @@ use super::decode::{self, Place};
 use super::source::{Kind, Source, located, shown};
 use super::text::cleaned;
 use super::{Chart, Error, Limits, Problem};
-use crate::fetch::yaml;
+use headwater_goyaml as yaml;
 
 /// Name of the file with a chart's default values.
 pub(super) const FILE: &str = "values.yaml";

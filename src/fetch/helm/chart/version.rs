@@ -1,7 +1,7 @@
 //! Build metadata of versions.
 
 use super::{Error, Problem};
-use crate::version::Version;
+use headwater_version::Version;
 
 /// `version` in full (`1.2.3-pre`), with `metadata` as its build metadata instead of what it had; `1.2` with `5` is `1.2.0+5`.
 ///

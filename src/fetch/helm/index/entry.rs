@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decode::{Any, Decoder, Place};
 use super::source::{Event, Kind, Source, Truth};
 use super::{Error, text, time};
-use crate::version::Version;
+use headwater_version::Version;
 
 /// Every field that upstream knows.
 const FIELDS: [&str; 25] = [

@@ -1,6 +1,6 @@
 //! Where the versions of an index lie, tightly packed.
 
-use crate::version::Version;
+use headwater_version::Version;
 
 /// The size of a chunk, in bytes; longer records get one of their own.
 const CHUNK: usize = 1024 * 1024;

@@ -8,7 +8,7 @@ use libyaml_safer::{EventData, Parser};
 use super::fault::syntax;
 use super::source::{Event, Kind, Number, Rules, Source};
 use super::{Error, Limits};
-use crate::fetch::yaml::{Scalar, resolve, resolve_tagged};
+use headwater_goyaml::{Scalar, resolve, resolve_tagged};
 
 /// Up to this many nodes nearly all may come out of aliases, from [`LARGE`] on a tenth, between them a share that falls evenly.
 const SMALL: u32 = 400_000;
