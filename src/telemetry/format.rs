@@ -181,9 +181,14 @@ pub(super) fn own() -> &'static str {
     module_path!().split("::").next().unwrap_or_default()
 }
 
-/// Who is speaking: as the event says, else the library if it is one.
+/// Tells targets of our own crates, `headwater` and `headwater_…`, from those of libraries.
+pub(super) fn is_own(target: &str) -> bool {
+    target.strip_prefix(own()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_') || rest.starts_with("::"))
+}
+
+/// The logger that the event names, else the library that it comes from, if it is one.
 fn logger(metadata: &Metadata<'_>, fields: &mut Fields) -> Option<Value> {
-    fields.take("logger").or_else(|| (!metadata.target().starts_with(own())).then(|| metadata.target().into()))
+    fields.take("logger").or_else(|| (!is_own(metadata.target())).then(|| metadata.target().into()))
 }
 
 fn json(metadata: &Metadata<'_>, now: DateTime<Utc>, mut fields: Fields) -> String {

@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
 
+use super::format::is_own;
 use super::{Lines, MAX_LINE, Metrics, Outcome};
 use crate::settings::{Encoding, Level};
 
@@ -89,6 +90,23 @@ fn warnings_are_infos_and_libraries_are_named() {
     let line = json(|| tracing::warn!(target: "kube_runtime::watcher", "watch restarted"));
     assert_eq!((&line["level"], &line["logger"]), (&"info".into(), &"kube_runtime::watcher".into()));
     assert_eq!(json(|| tracing::info!(logger = "setup", "starting"))["logger"], "setup");
+}
+
+#[test]
+fn no_crate_of_the_workspace_is_named_as_a_library() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifests = std::fs::read_dir(root.join("crates")).unwrap().map(|folder| folder.unwrap().path().join("Cargo.toml"));
+    let mut count = 0;
+    for manifest in manifests.chain(["api", "storage", "."].map(|folder| root.join(folder).join("Cargo.toml"))) {
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let package = text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"').replace('-', "_");
+        assert!(is_own(&package) && is_own(&format!("{package}::some::module")), "{package}");
+        count += 1;
+    }
+    assert!(count > 5, "{count} crates");
+    assert!(!is_own("kube_client::client") && !is_own("headwaters::x") && !is_own("head"));
+    let line = json(|| tracing::info!(target: "headwater_apiserver::store", "opened"));
+    assert_eq!(line.get("logger"), None);
 }
 
 #[test]
