@@ -323,6 +323,8 @@ fn survives_rules_that_cannot_be_evaluated() {
 #[test]
 fn tells_as_the_real_server() {
     assert_eq!(told(&[], "Thing.x.y", "a\"b"), "Thing.x.y \"a\\\"b\" is invalid");
+    // As Go quotes it: an accent stands for itself, what cannot be printed has escapes of its own.
+    assert_eq!(told(&[], "Thing.x.y", "e\u{301}\0\u{200b}"), "Thing.x.y \"e\u{301}\\x00\\u200b\" is invalid");
     let twice = [Cause::required("spec.a", ""), Cause::required("spec.a", ""), Cause::forbidden("spec.b", "no")];
     assert_eq!(told(&twice, "Thing.x.y", "n"), "Thing.x.y \"n\" is invalid: [spec.a: Required value, spec.b: Forbidden: no]");
 }

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
+use headwater_golang::quote;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrBool};
 use serde_json::{Map, Value};
 
 use super::walk::old_item;
-use super::{Cause, Schema, additional_props, formats, item_props, joined, quoted, shown, yes};
+use super::{Cause, Schema, additional_props, formats, item_props, joined, shown, yes};
 
 /// What is wrong with `value`, none of it twice. Unchanged parts of an update are not told.
 pub(super) fn check(schema: &Schema, props: &JSONSchemaProps, value: &Value, old: Option<&Value>) -> Vec<Cause> {
@@ -29,7 +30,7 @@ fn invalid(path: &str, value: impl Into<Value>, detail: &str) -> Cause {
 
 /// A value of another type or format; `found` is that, or the value.
 fn mistyped(path: &str, wanted: &str, found: &str) -> Cause {
-    let detail = format!("{path} in body must be of type {wanted}: {}", quoted(found));
+    let detail = format!("{path} in body must be of type {wanted}: {}", quote(found));
     Cause::wrong_type(field(path), &Value::from(found), &detail)
 }
 
@@ -87,7 +88,7 @@ impl Checker<'_> {
         let every = |schemas: &Option<Vec<JSONSchemaProps>>| -> Vec<Vec<Cause>> {
             schemas.iter().flatten().map(|props| self.strict(props, value, path, old)).collect()
         };
-        let named = quoted(path);
+        let named = quote(path);
         let any = every(&props.any_of);
         if !any.is_empty() && !any.iter().any(Vec::is_empty) {
             findings.push(nameless(&format!("{named} must validate at least one schema (anyOf)")));

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use headwater_golang::quote;
 use serde_json::{Map, Number, Value};
 
 use super::float::{general, whole};
@@ -131,7 +132,7 @@ impl<'t> Decoder<'t> {
             };
             if self.keys == Keys::Distinct && map.contains_key(&name) {
                 let line = self.node(value).map_or(0, |node| node.line) + 1;
-                self.repeated.push(format!("line {line}: key {} already set in map", quoted(&name)));
+                self.repeated.push(format!("line {line}: key {} already set in map", quote(&name)));
                 continue;
             }
             map.insert(name, read);
@@ -276,11 +277,6 @@ fn float_key(number: f64) -> String {
     }
 }
 
-/// A text as Go quotes it, nearly.
-fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
-}
-
 /// A value as Go's `%#v` shows it; users know it from templates without quotes (`key: {{ .Values.x }}`).
 fn go_syntax(value: &Value) -> String {
     if value.is_null() { String::from("<nil>") } else { go_element(value) }
@@ -289,11 +285,11 @@ fn go_syntax(value: &Value) -> String {
 fn go_element(value: &Value) -> String {
     match value {
         Value::Null => String::from("interface {}(nil)"),
-        Value::String(text) => quoted(text),
+        Value::String(text) => quote(text),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(items) => format!("[]interface {{}}{{{}}}", items.iter().map(go_element).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}:{}", quoted(key), go_element(value))).collect();
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}:{}", quote(key), go_element(value))).collect();
             format!("map[interface {{}}]interface {{}}{{{}}}", entries.join(", "))
         }
     }

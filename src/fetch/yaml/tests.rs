@@ -92,6 +92,10 @@ fn the_last_of_equal_keys_counts_unless_strict() {
         parse_strict(b"a: 1\na: 2\n", LIMITS).unwrap_err().to_string(),
         "error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"a\" already set in map"
     );
+    assert_eq!(
+        parse_strict(b"\"\\x01\\u200b\": 1\n\"\\x01\\u200b\": 2", LIMITS).unwrap_err().to_string(),
+        "error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"\\x01\\u200b\" already set in map"
+    );
 }
 
 #[test]
