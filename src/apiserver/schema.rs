@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use headwater_golang::quote;
+use headwater_golang::{json, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
 use regex::Regex;
 use serde_json::Value;
@@ -228,11 +228,6 @@ fn shown(value: &Value) -> String {
         Value::String(text) => quote(text),
         // Whole numbers have no fraction, whatever their type.
         Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default().to_string(),
-        other => html_safe(&other.to_string()),
+        other => json::value(other),
     }
-}
-
-/// JSON as Go writes it: what means something in HTML is escaped.
-fn html_safe(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use headwater_golang::json;
 use serde_json::{Map, Value};
 
 /// One step from a value to a part of it.
@@ -111,18 +112,12 @@ pub(super) fn printed(path: &[Element]) -> String {
     path.iter().map(ToString::to_string).collect()
 }
 
-/// JSON as Go writes it: safe inside HTML.
-pub(super) fn escaped(value: &Value) -> String {
-    let unsafe_in_html = ['<', '>', '&', '\u{2028}', '\u{2029}'];
-    unsafe_in_html.into_iter().fold(value.to_string(), |text, c| text.replace(c, &format!("\\u{:04x}", u32::from(c))))
-}
-
 impl Element {
     fn encode(&self) -> String {
         match self {
             Self::Field(name) => format!("f:{name}"),
-            Self::Key(keys) => format!("k:{}", escaped(&Value::Object(keys.iter().cloned().collect()))),
-            Self::Value(value) => format!("v:{}", escaped(value)),
+            Self::Key(keys) => format!("k:{}", json::value(&Value::Object(keys.iter().cloned().collect()))),
+            Self::Value(value) => format!("v:{}", json::value(value)),
             Self::Index(index) => format!("i:{index}"),
         }
     }

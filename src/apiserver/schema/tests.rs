@@ -325,6 +325,11 @@ fn tells_as_the_real_server() {
     assert_eq!(told(&[], "Thing.x.y", "a\"b"), "Thing.x.y \"a\\\"b\" is invalid");
     // As Go quotes it: an accent stands for itself, what cannot be printed has escapes of its own.
     assert_eq!(told(&[], "Thing.x.y", "e\u{301}\0\u{200b}"), "Thing.x.y \"e\u{301}\\x00\\u200b\" is invalid");
+    let nested = json!({"a": ["\u{2028}<", 1.0], "\u{2029}&": null});
+    assert_eq!(Cause::invalid("spec", &nested, "no").message, r#"Invalid value: {"a":["\u2028\u003c",1],"\u2029\u0026":null}: no"#);
+    let owner = json!([{"name": "\u{2028}", "controller": true}, {"name": "b", "controller": true}]);
+    let causes = validate_metadata(&kind("", "configmaps", Scope::Namespaced), &json!({"name": "a", "ownerReferences": owner}), None);
+    assert!(causes.iter().any(|cause| cause.message.contains(r#""name":"\u2028""#)), "{causes:?}");
     let twice = [Cause::required("spec.a", ""), Cause::required("spec.a", ""), Cause::forbidden("spec.b", "no")];
     assert_eq!(told(&twice, "Thing.x.y", "n"), "Thing.x.y \"n\" is invalid: [spec.a: Required value, spec.b: Forbidden: no]");
 }

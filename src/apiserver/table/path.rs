@@ -95,7 +95,7 @@ fn print(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => print_number(number),
         Value::Bool(bool) => bool.to_string(),
-        nested => nested.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),
+        nested => headwater_golang::json::value(nested),
     }
 }
 
