@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use headwater_golang::float::general;
 use headwater_golang::quote;
 use serde_json::{Map, Number, Value};
 
-use super::float::{general, whole};
+use super::float::whole;
 use super::scalar::{Scalar, resolve, resolve_tagged};
 use super::tree::{Id, Kind, Node, Tree, read};
 use super::{Error, Limits};
@@ -273,7 +274,7 @@ fn float_key(number: f64) -> String {
     } else if number == f64::NEG_INFINITY {
         String::from("-.inf")
     } else {
-        super::float::general_32(number)
+        super::float::narrow(number)
     }
 }
 

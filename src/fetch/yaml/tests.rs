@@ -70,6 +70,8 @@ fn numbers_go_through_floats() {
     assert_eq!(text("1.10").unwrap(), "1.1");
     assert_eq!(text("20240101123456789").unwrap(), "20240101123456789");
     assert_eq!(text("1234567.0").unwrap(), "1.234567e+06");
+    // Of two texts that are equally near, the even one.
+    assert_eq!(text("4011180.25").unwrap(), "4.0111802e+06");
     assert_eq!(text("yes").unwrap(), "true");
     assert_eq!(text("~"), None);
 }
