@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use headwater_golang::{json, quote};
+use headwater_golang::{float, json, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
 use regex::Regex;
 use serde_json::Value;
@@ -226,8 +226,7 @@ fn joined(path: &str, name: &str) -> String {
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => quote(text),
-        // Whole numbers have no fraction, whatever their type.
-        Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default().to_string(),
+        Value::Number(number) if !number.is_i64() => float::general(number.as_f64().unwrap_or_default()),
         other => json::value(other),
     }
 }
