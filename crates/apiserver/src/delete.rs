@@ -48,7 +48,10 @@ impl DeleteOptions {
         let said = body["propagationPolicy"].as_str().unwrap_or(query.text("propagationPolicy"));
         let orphans = body["orphanDependents"].as_bool().unwrap_or(query.text("orphanDependents") == "true");
         if !said.is_empty() && body["orphanDependents"].is_boolean() {
-            let message = format!("Invalid value: \"{said}\": orphanDependents and deletionPropagation cannot be both set");
+            let message = format!(
+                "Invalid value: {}: orphanDependents and deletionPropagation cannot be both set",
+                headwater_golang::json::string(said)
+            );
             return Err(Refusal::options("DeleteOptions", "FieldValueInvalid", "propagationPolicy", &message));
         }
         let propagation = match said {
@@ -57,8 +60,10 @@ impl DeleteOptions {
             "Foreground" => Propagation::Foreground,
             "Orphan" => Propagation::Orphan,
             other => {
-                let message =
-                    format!("Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
+                let message = format!(
+                    "Unsupported value: {}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
+                    headwater_golang::json::string(other)
+                );
                 return Err(Refusal::options("DeleteOptions", "FieldValueNotSupported", "propagationPolicy", &message));
             }
         };

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use futures::StreamExt as _;
+use headwater_golang::quote;
 use serde_json::Value;
 
 use super::delete::{self, DeleteOptions};
@@ -292,7 +293,7 @@ fn delete_options(body: &[u8], query: &Query, parts: &Parts) -> Result<DeleteOpt
     };
     let (kind, version) = (body["kind"].as_str().unwrap_or_default(), body["apiVersion"].as_str().unwrap_or_default());
     if !["", "DeleteOptions"].contains(&kind) {
-        let why = format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"");
+        let why = format!("no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"", quote(kind), quote(version));
         return Err(Refusal::bad_request(why));
     }
     DeleteOptions::parse(query, &body, dry_run)

@@ -87,7 +87,8 @@ fn range(store: &Store, query: &Query, limit: Option<usize>) -> Result<Range, Re
     let (asked, matching) = (query.version()?, query.text("resourceVersionMatch"));
     let from = query.text("continue");
     if !["", "Exact", "NotOlderThan"].contains(&matching) {
-        let message = format!("Unsupported value: \"{matching}\": supported values: \"Exact\", \"NotOlderThan\", \"\"");
+        let message =
+            format!("Unsupported value: {}: supported values: \"Exact\", \"NotOlderThan\", \"\"", headwater_golang::json::string(matching));
         return Err(Refusal::options("ListOptions", "FieldValueNotSupported", "resourceVersionMatch", &message));
     }
     let forbidden =

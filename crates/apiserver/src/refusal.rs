@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
+use headwater_golang::quote;
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
@@ -37,12 +38,16 @@ impl Refusal {
 
     /// The object is not there.
     pub fn not_found(kind: &Kind, name: &str) -> Self {
-        Self::new(404, "NotFound", format!("{} \"{name}\" not found", kind.resource())).about(&kind.group, &kind.plural, name)
+        Self::new(404, "NotFound", format!("{} {} not found", kind.resource(), quote(name))).about(&kind.group, &kind.plural, name)
     }
 
     /// There is an object of that name.
     pub fn exists(kind: &Kind, name: &str) -> Self {
-        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", kind.resource())).about(&kind.group, &kind.plural, name)
+        Self::new(409, "AlreadyExists", format!("{} {} already exists", kind.resource(), quote(name))).about(
+            &kind.group,
+            &kind.plural,
+            name,
+        )
     }
 
     /// The object is no longer what the request was computed from.
@@ -57,7 +62,7 @@ impl Refusal {
     }
 
     fn conflict(group: &str, resource: &str, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", qualified(resource, group));
+        let message = format!("Operation cannot be fulfilled on {} {}: {why}", qualified(resource, group), quote(name));
         Self::new(409, "Conflict", message).about(group, resource, name)
     }
 
@@ -102,7 +107,7 @@ impl Refusal {
 
     /// The request may not be carried out on this object.
     pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!("{} \"{name}\" is forbidden: {why}", kind.resource());
+        let message = format!("{} {} is forbidden: {why}", kind.resource(), quote(name));
         Self::new(403, "Forbidden", message).about(&kind.group, &kind.plural, name)
     }
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use headwater_golang::{json, quote};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ impl Query {
             "" => Ok(None),
             text => {
                 let parsed: Result<i64, _> = text.parse();
-                let invalid = |_| Refusal::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"));
+                let invalid = |_| Refusal::bad_request(format!("strconv.ParseInt: parsing {}: invalid syntax", quote(text)));
                 parsed.map(|number| u64::try_from(number).ok()).map_err(invalid)
             }
         }
@@ -117,8 +118,9 @@ impl Query {
         match self.text("resourceVersion") {
             "" | "0" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
+                let text = quote(text);
                 Refusal::bad_request(format!(
-                    "invalid resource version: resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+                    "invalid resource version: resourceVersion: Invalid value: {text}: strconv.ParseUint: parsing {text}: invalid syntax"
                 ))
             }),
         }
@@ -167,7 +169,7 @@ impl WriteOptions {
             "" => DryRun::No,
             "All" => DryRun::All,
             other => {
-                let message = format!("Unsupported value: [\"{other}\"]: supported values: \"All\"");
+                let message = format!("Unsupported value: [{}]: supported values: \"All\"", json::string(other));
                 return Err(Refusal::options(options, "FieldValueNotSupported", "dryRun", &message));
             }
         };
@@ -176,14 +178,14 @@ impl WriteOptions {
             "Ignore" => FieldValidation::Ignore,
             "Strict" => FieldValidation::Strict,
             other => {
-                let message = format!("Unsupported value: \"{other}\": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"");
+                let message = format!("Unsupported value: {}: supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"", quote(other));
                 return Err(Refusal::options(options, "FieldValueNotSupported", "fieldValidation", &message));
             }
         };
         let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let named = query.text("fieldManager");
         if named.chars().count() > 128 || named.chars().any(char::is_control) {
-            let message = format!("Invalid value: {named:?}: should be at most 128 printable characters");
+            let message = format!("Invalid value: {}: should be at most 128 printable characters", quote(named));
             return Err(Refusal::options(options, "FieldValueInvalid", "fieldManager", &message));
         }
         let manager =
@@ -304,7 +306,7 @@ impl<'de> Visitor<'de> for Duplicates<'_> {
             }
             self.path.push_str(&key);
             if !keys.insert(key) && self.found.len() < MISTAKES {
-                self.found.push(format!("duplicate field \"{}\"", shortened(self.path)));
+                self.found.push(format!("duplicate field {}", quote(shortened(self.path))));
             }
             map.next_value_seed(Duplicates { path: &mut *self.path, found: &mut *self.found })?;
             self.path.truncate(length);

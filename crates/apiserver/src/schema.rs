@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use headwater_golang::{float, json, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
 use regex::Regex;
 use serde_json::Value;
@@ -50,7 +51,7 @@ impl Cause {
 
     /// A value outside of a fixed set.
     pub fn not_supported(field: &str, value: &Value, supported: &[&str]) -> Self {
-        let supported: Vec<String> = supported.iter().map(|value| quoted(value)).collect();
+        let supported: Vec<String> = supported.iter().map(|value| quote(value)).collect();
         Self::with_value(
             "FieldValueNotSupported",
             "Unsupported value",
@@ -186,7 +187,7 @@ pub fn told(causes: &[Cause], kind_and_group: &str, name: &str) -> String {
     let mut seen = HashSet::new();
     let lines: Vec<String> =
         causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).filter(|line| seen.insert(line.clone())).collect();
-    let head = format!("{kind_and_group} {} is invalid", quoted(name));
+    let head = format!("{kind_and_group} {} is invalid", quote(name));
     match lines.as_slice() {
         [] => head,
         [one] => format!("{head}: {one}"),
@@ -224,18 +225,8 @@ fn joined(path: &str, name: &str) -> String {
 /// A value as messages show it.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) => quoted(text),
-        // Whole numbers have no fraction, whatever their type.
-        Value::Number(number) if !number.is_i64() => number.as_f64().unwrap_or_default().to_string(),
-        other => html_safe(&other.to_string()),
+        Value::String(text) => quote(text),
+        Value::Number(number) if !number.is_i64() => float::general(number.as_f64().unwrap_or_default()),
+        other => json::value(other),
     }
-}
-
-/// JSON as Go writes it: what means something in HTML is escaped.
-fn html_safe(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
 }

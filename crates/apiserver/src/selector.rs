@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use headwater_golang::quote;
 use serde_json::Value;
 
 /// What an object has to be like to be listed.
@@ -132,7 +133,7 @@ fn requirement(tokens: &mut Tokens) -> Result<Requirement, String> {
         Some(bound @ (">" | "<")) => {
             let text = value(tokens)?;
             let number = text.parse().map_err(|_| {
-                format!("values[0][{key}]: Invalid value: \"{text}\": for 'Gt', 'Lt' operators, the value must be an integer")
+                format!("values[0][{key}]: Invalid value: {}: for 'Gt', 'Lt' operators, the value must be an integer", quote(&text))
             })?;
             if bound == ">" { Test::Above(number) } else { Test::Below(number) }
         }

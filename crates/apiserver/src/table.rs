@@ -31,7 +31,8 @@ impl Include {
             "Object" => Ok(Self::Object),
             "None" => Ok(Self::None),
             other => Err(format!(
-                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', 'None', or empty"
+                "Unable to convert to Table as requested: includeObject: Invalid value: {}: must be 'Metadata', 'Object', 'None', or empty",
+                headwater_golang::json::string(other)
             )),
         }
     }

@@ -8,6 +8,7 @@ mod patching;
 
 use std::sync::Arc;
 
+use headwater_golang::quote;
 use serde_json::Value;
 
 use super::fields::{self, Endpoint, Manager, Operation};
@@ -181,7 +182,7 @@ impl Write<'_> {
             Ok(0) => Ok(()),
             Ok(version) if version == stored.version => Ok(()),
             Ok(_) => Err(Refusal::modified(&self.kind, self.target.name.as_deref().unwrap_or_default())),
-            Err(_) => Err(Refusal::plain(format!("strconv.ParseUint: parsing \"{version}\": invalid syntax"))),
+            Err(_) => Err(Refusal::plain(format!("strconv.ParseUint: parsing {}: invalid syntax", quote(version)))),
         }
     }
 

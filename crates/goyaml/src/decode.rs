@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 
+use headwater_golang::float::general;
+use headwater_golang::quote;
 use serde_json::{Map, Number, Value};
 
-use super::float::{general, whole};
+use super::float::whole;
 use super::scalar::{Scalar, resolve, resolve_tagged};
 use super::tree::{Id, Kind, Node, Tree, read};
 use super::{Error, Limits};
@@ -131,7 +133,7 @@ impl<'t> Decoder<'t> {
             };
             if self.keys == Keys::Distinct && map.contains_key(&name) {
                 let line = self.node(value).map_or(0, |node| node.line) + 1;
-                self.repeated.push(format!("line {line}: key {} already set in map", quoted(&name)));
+                self.repeated.push(format!("line {line}: key {} already set in map", quote(&name)));
                 continue;
             }
             map.insert(name, read);
@@ -272,13 +274,8 @@ fn float_key(number: f64) -> String {
     } else if number == f64::NEG_INFINITY {
         String::from("-.inf")
     } else {
-        super::float::general_32(number)
+        super::float::narrow(number)
     }
-}
-
-/// A text as Go quotes it, nearly.
-fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
 }
 
 /// A value as Go's `%#v` shows it; users know it from templates without quotes (`key: {{ .Values.x }}`).
@@ -289,11 +286,11 @@ fn go_syntax(value: &Value) -> String {
 fn go_element(value: &Value) -> String {
     match value {
         Value::Null => String::from("interface {}(nil)"),
-        Value::String(text) => quoted(text),
+        Value::String(text) => quote(text),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(items) => format!("[]interface {{}}{{{}}}", items.iter().map(go_element).collect::<Vec<_>>().join(", ")),
         Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}:{}", quoted(key), go_element(value))).collect();
+            let entries: Vec<String> = map.iter().map(|(key, value)| format!("{}:{}", quote(key), go_element(value))).collect();
             format!("map[interface {{}}]interface {{}}{{{}}}", entries.join(", "))
         }
     }

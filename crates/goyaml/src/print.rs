@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use headwater_golang::float::general;
 use serde_json::{Map, Number, Value};
 
 use super::Error;
 use super::emit::{Emitter, Lines};
-use super::float::{general, whole};
+use super::float::whole;
 use super::order::sort;
 use super::style::{Place, choose, is_complex_key};
 

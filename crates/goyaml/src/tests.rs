@@ -70,6 +70,8 @@ fn numbers_go_through_floats() {
     assert_eq!(text("1.10").unwrap(), "1.1");
     assert_eq!(text("20240101123456789").unwrap(), "20240101123456789");
     assert_eq!(text("1234567.0").unwrap(), "1.234567e+06");
+    // Of two texts that are equally near, the even one.
+    assert_eq!(text("4011180.25").unwrap(), "4.0111802e+06");
     assert_eq!(text("yes").unwrap(), "true");
     assert_eq!(text("~"), None);
 }
@@ -91,6 +93,10 @@ fn the_last_of_equal_keys_counts_unless_strict() {
     assert_eq!(
         parse_strict(b"a: 1\na: 2\n", LIMITS).unwrap_err().to_string(),
         "error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"a\" already set in map"
+    );
+    assert_eq!(
+        parse_strict(b"\"\\x01\\u200b\": 1\n\"\\x01\\u200b\": 2", LIMITS).unwrap_err().to_string(),
+        "error converting YAML to JSON: yaml: unmarshal errors:\n  line 2: key \"\\x01\\u200b\" already set in map"
     );
 }
 

@@ -4,7 +4,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSche
 use serde_json::{Value, json};
 
 use super::managed::{Entry, Id, Managed};
-use super::path::{Element, Set, escaped, printed, same};
+use super::path::{Element, Set, printed, same};
 use super::typed::Type;
 use super::{ApplyError, Conflict, Endpoint, Force, Manager, Operation, keep_times, own, settle, stripped, tidy};
 
@@ -125,7 +125,7 @@ fn annotate(new: &mut Value, config: &Value) {
     if let Some(annotations) = config.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
         annotations.remove(LAST_APPLIED);
     }
-    annotations.insert(LAST_APPLIED.to_owned(), format!("{}\n", escaped(&config)).into());
+    annotations.insert(LAST_APPLIED.to_owned(), format!("{}\n", headwater_golang::json::value(&config)).into());
     if annotations.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum::<usize>() > MAX_ANNOTATIONS {
         annotations.remove(LAST_APPLIED);
     }

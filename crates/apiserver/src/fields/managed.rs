@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_golang::quote;
 use serde_json::{Value, json};
 
 use super::path::Set;
@@ -32,9 +33,10 @@ impl Id {
 
     /// As conflicts name it.
     pub(super) fn told(&self) -> String {
-        let subresource = if self.subresource.is_empty() { String::new() } else { format!(" with subresource {:?}", self.subresource) };
+        let subresource =
+            if self.subresource.is_empty() { String::new() } else { format!(" with subresource {}", quote(&self.subresource)) };
         let version = self.version.as_ref().map(|version| format!(" using {version}")).unwrap_or_default();
-        format!("{:?}{subresource}{version}", self.manager)
+        format!("{}{subresource}{version}", quote(&self.manager))
     }
 }
 
@@ -73,7 +75,7 @@ impl Managed {
             match text("fieldsType") {
                 "FieldsV1" => {}
                 "" => return Err(format!("missing fieldsType in managed fields entry {index}")),
-                other => return Err(format!("invalid fieldsType {other:?} in managed fields entry {index}")),
+                other => return Err(format!("invalid fieldsType {} in managed fields entry {index}", quote(other))),
             }
             let set = entry.get("fieldsV1").filter(|fields| !fields.is_null()).map(Set::decode).transpose()?.unwrap_or_default();
             let time = entry.get("time").and_then(Value::as_str).map(str::to_owned);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headwater_golang::float::general;
 use serde_json::{Map, Value};
 
 use super::path::Element;
@@ -127,6 +128,7 @@ pub(crate) fn plain(value: &Value) -> String {
             let fields: BTreeMap<_, _> = map.iter().collect();
             format!("map[{}]", fields.into_iter().map(|(name, value)| format!("{name}:{}", plain(value))).collect::<Vec<_>>().join(" "))
         }
+        Value::Number(number) if number.is_f64() => number.as_f64().map(general).unwrap_or_default(),
         value => value.to_string(),
     }
 }

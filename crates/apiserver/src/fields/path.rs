@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use headwater_golang::float::general;
+use headwater_golang::{json, quote};
 use serde_json::{Map, Value};
 
 /// One step from a value to a part of it.
@@ -97,12 +99,21 @@ impl fmt::Display for Element {
         match self {
             Self::Field(name) => write!(f, ".{name}"),
             Self::Key(keys) => {
-                let keys: Vec<_> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let keys: Vec<_> = keys.iter().map(|(name, value)| format!("{name}={}", scalar(value))).collect();
                 write!(f, "[{}]", keys.join(","))
             }
-            Self::Value(value) => write!(f, "[={value}]"),
+            Self::Value(value) => write!(f, "[={}]", scalar(value)),
             Self::Index(index) => write!(f, "[{index}]"),
         }
+    }
+}
+
+/// A value within a path.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => quote(text),
+        Value::Number(number) if number.is_f64() => number.as_f64().map(general).unwrap_or_default(),
+        other => other.to_string(),
     }
 }
 
@@ -111,18 +122,12 @@ pub(super) fn printed(path: &[Element]) -> String {
     path.iter().map(ToString::to_string).collect()
 }
 
-/// JSON as Go writes it: safe inside HTML.
-pub(super) fn escaped(value: &Value) -> String {
-    let unsafe_in_html = ['<', '>', '&', '\u{2028}', '\u{2029}'];
-    unsafe_in_html.into_iter().fold(value.to_string(), |text, c| text.replace(c, &format!("\\u{:04x}", u32::from(c))))
-}
-
 impl Element {
     fn encode(&self) -> String {
         match self {
             Self::Field(name) => format!("f:{name}"),
-            Self::Key(keys) => format!("k:{}", escaped(&Value::Object(keys.iter().cloned().collect()))),
-            Self::Value(value) => format!("v:{}", escaped(value)),
+            Self::Key(keys) => format!("k:{}", json::value(&Value::Object(keys.iter().cloned().collect()))),
+            Self::Value(value) => format!("v:{}", json::value(value)),
             Self::Index(index) => format!("i:{index}"),
         }
     }

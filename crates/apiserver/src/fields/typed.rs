@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_golang::quote;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
 use serde_json::{Map, Value};
 
@@ -147,7 +148,7 @@ impl<'a> Type<'a> {
         let found = keys.iter().filter_map(|key| Some((key.clone(), map.get(key).cloned().or_else(|| default(key))?)));
         let found: BTreeMap<_, _> = found.collect();
         if found.is_empty() {
-            let keys: Vec<_> = keys.iter().map(|key| format!("{key:?}")).collect();
+            let keys: Vec<_> = keys.iter().map(|key| quote(key)).collect();
             let text = "associative list with keys has an element that omits all key fields";
             return Err(format!("{text} [{}] (and doesn't have default values for any key fields)", keys.join(" ")));
         }

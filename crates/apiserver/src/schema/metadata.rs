@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use headwater_golang::json;
 use regex::Regex;
 use serde_json::Value;
 
@@ -134,11 +135,11 @@ fn owners(metadata: &Value, causes: &mut Vec<Cause>) {
 /// An owner with its fields in the order of their definition, which is not that of their names.
 fn shown_owner(owner: &Value) -> String {
     let mut fields: Vec<String> =
-        ["apiVersion", "kind", "name", "uid"].iter().map(|name| format!("\"{name}\":{}", Value::from(text(owner, name)))).collect();
+        ["apiVersion", "kind", "name", "uid"].iter().map(|name| format!("\"{name}\":{}", json::string(text(owner, name)))).collect();
     for name in ["controller", "blockOwnerDeletion"] {
         fields.extend(owner.get(name).filter(|value| value.is_boolean()).map(|value| format!("\"{name}\":{value}")));
     }
-    super::html_safe(&format!("{{{}}}", fields.join(",")))
+    format!("{{{}}}", fields.join(","))
 }
 
 fn text<'a>(metadata: &'a Value, name: &str) -> &'a str {

@@ -117,6 +117,6 @@ fn shown_rule(rule: &ValidationRule) -> String {
         ("FieldPath", json!(rule.field_path.as_deref().unwrap_or_default())),
         ("OptionalOldSelf", json!(rule.optional_old_self)),
     ];
-    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    super::html_safe(&format!("{{{}}}", fields.join(",")))
+    let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{}", headwater_golang::json::value(value))).collect();
+    format!("{{{}}}", fields.join(","))
 }

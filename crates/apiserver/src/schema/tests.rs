@@ -323,6 +323,21 @@ fn survives_rules_that_cannot_be_evaluated() {
 #[test]
 fn tells_as_the_real_server() {
     assert_eq!(told(&[], "Thing.x.y", "a\"b"), "Thing.x.y \"a\\\"b\" is invalid");
+    // As Go quotes it: an accent stands for itself, what cannot be printed has escapes of its own.
+    assert_eq!(told(&[], "Thing.x.y", "e\u{301}\0\u{200b}"), "Thing.x.y \"e\u{301}\\x00\\u200b\" is invalid");
+    let nested = json!({"a": ["\u{2028}<", 1.0], "\u{2029}&": null});
+    assert_eq!(Cause::invalid("spec", &nested, "no").message, r#"Invalid value: {"a":["\u2028\u003c",1],"\u2029\u0026":null}: no"#);
+    let numbers = [(json!(1e6), "1e+06"), (json!(2.0), "2"), (json!(1e-5), "1e-05"), (json!(1_000_000), "1000000")];
+    for (number, said) in numbers {
+        assert_eq!(Cause::invalid("spec", &number, "no").message, format!("Invalid value: {said}: no"));
+        let bounded = schema(&json!({"type": "object", "properties": {"a": {"type": "number", "minimum": 2_000_000}}}));
+        let bound = if number.is_i64() { "2000000" } else { "2e+06" };
+        let message = format!("Invalid value: {said}: a in body should be greater than or equal to {bound}");
+        assert_eq!(bounded.validate(&json!({"a": number}), None)[0].message, message);
+    }
+    let owner = json!([{"name": "\u{2028}", "controller": true}, {"name": "b", "controller": true}]);
+    let causes = validate_metadata(&kind("", "configmaps", Scope::Namespaced), &json!({"name": "a", "ownerReferences": owner}), None);
+    assert!(causes.iter().any(|cause| cause.message.contains(r#""name":"\u2028""#)), "{causes:?}");
     let twice = [Cause::required("spec.a", ""), Cause::required("spec.a", ""), Cause::forbidden("spec.b", "no")];
     assert_eq!(told(&twice, "Thing.x.y", "n"), "Thing.x.y \"n\" is invalid: [spec.a: Required value, spec.b: Forbidden: no]");
 }

@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
 
+use headwater_golang::{float, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrBool};
 use serde_json::{Map, Value};
 
 use super::walk::old_item;
-use super::{Cause, Schema, additional_props, formats, item_props, joined, quoted, shown, yes};
+use super::{Cause, Schema, additional_props, formats, item_props, joined, yes};
 
 /// What is wrong with `value`, none of it twice. Unchanged parts of an update are not told.
 pub(super) fn check(schema: &Schema, props: &JSONSchemaProps, value: &Value, old: Option<&Value>) -> Vec<Cause> {
@@ -29,7 +30,7 @@ fn invalid(path: &str, value: impl Into<Value>, detail: &str) -> Cause {
 
 /// A value of another type or format; `found` is that, or the value.
 fn mistyped(path: &str, wanted: &str, found: &str) -> Cause {
-    let detail = format!("{path} in body must be of type {wanted}: {}", quoted(found));
+    let detail = format!("{path} in body must be of type {wanted}: {}", quote(found));
     Cause::wrong_type(field(path), &Value::from(found), &detail)
 }
 
@@ -87,7 +88,7 @@ impl Checker<'_> {
         let every = |schemas: &Option<Vec<JSONSchemaProps>>| -> Vec<Vec<Cause>> {
             schemas.iter().flatten().map(|props| self.strict(props, value, path, old)).collect()
         };
-        let named = quoted(path);
+        let named = quote(path);
         let any = every(&props.any_of);
         if !any.is_empty() && !any.iter().any(Vec::is_empty) {
             findings.push(nameless(&format!("{named} must validate at least one schema (anyOf)")));
@@ -242,7 +243,7 @@ fn number(props: &JSONSchemaProps, types: &[&str], format: Option<&str>, value: 
     if let Some(factor) = props.multiple_of
         && !is_whole(if factor < 1.0 { 1.0 / factor * number } else { number / factor })
     {
-        wrong(format!("{path} in body should be a multiple of {}", shown(&Value::from(factor))));
+        wrong(format!("{path} in body should be a multiple of {}", bound_for(value, factor)));
     }
     let bounds = [
         (props.minimum, props.exclusive_minimum, Ordering::Less, "greater than"),
@@ -253,7 +254,12 @@ fn number(props: &JSONSchemaProps, types: &[&str], format: Option<&str>, value: 
         let order = number.partial_cmp(&bound);
         if order == Some(beyond) || (yes(exclusive) && order == Some(Ordering::Equal)) {
             let or_equal = if yes(exclusive) { "" } else { " or equal to" };
-            wrong(format!("{path} in body should be {words}{or_equal} {}", shown(&Value::from(bound))));
+            wrong(format!("{path} in body should be {words}{or_equal} {}", bound_for(value, bound)));
         }
     }
+}
+
+/// A bound as the server names it, which takes it for an integer where the value is one.
+fn bound_for(value: &Value, bound: f64) -> String {
+    if value.is_i64() { float::fixed(bound) } else { float::general(bound) }
 }

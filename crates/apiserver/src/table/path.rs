@@ -1,7 +1,8 @@
 //! Where a column finds its value: JSONPath as Kubernetes writes it.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Number, Value};
+use headwater_golang::float::general;
+use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::age;
@@ -93,20 +94,9 @@ fn print(value: &Value) -> String {
     match value {
         Value::Null => "<no value>".into(),
         Value::String(text) => text.clone(),
-        Value::Number(number) => print_number(number),
+        Value::Number(number) if number.is_f64() => number.as_f64().map(general).unwrap_or_default(),
+        Value::Number(number) => number.to_string(),
         Value::Bool(bool) => bool.to_string(),
-        nested => nested.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"),
-    }
-}
-
-/// Fractions as they are, but very large and very small numbers with an exponent of two digits or more.
-fn print_number(number: &Number) -> String {
-    let Some(float) = number.as_f64().filter(|_| !number.is_i64() && !number.is_u64()) else { return number.to_string() };
-    let exact = format!("{float:e}");
-    match exact.split_once('e').and_then(|(digits, exponent)| Some((digits, exponent.parse::<i32>().ok()?))) {
-        Some((digits, exponent)) if !(-4..6).contains(&exponent) => {
-            format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
-        }
-        _ => format!("{float}"),
+        nested => headwater_golang::json::value(nested),
     }
 }

@@ -97,4 +97,6 @@ fn paths_are_understood() {
         assert!(path::Path::parse(nowhere).unwrap().first(&object).is_none(), "{nowhere}");
     }
     assert!(path::Path::parse(".a[").is_none());
+    let nested = json!({"a": "\u{2028}<\u{2029}", "b": 1.0});
+    assert_eq!(path::show(&nested, "string", Utc::now()), r#"{"a":"\u2028\u003c\u2029","b":1}"#);
 }

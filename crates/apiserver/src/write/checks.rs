@@ -1,5 +1,6 @@
 //! What a new state has to be like before it is written.
 
+use headwater_golang::quote;
 use serde_json::Value;
 
 use super::{Part, Write};
@@ -68,7 +69,7 @@ impl Write<'_> {
 
     pub(super) fn prune(&mut self, body: &mut Value) -> Result<(), Refusal> {
         let unknown = self.kind.schema.prune(body);
-        let told = unknown.iter().take(MISTAKES).map(|path| format!("unknown field \"{}\"", request::shortened(path))).collect();
+        let told = unknown.iter().take(MISTAKES).map(|path| format!("unknown field {}", quote(request::shortened(path)))).collect();
         self.unknown(told)
     }
 
@@ -114,7 +115,7 @@ impl Write<'_> {
             }
             let path = if name.contains('.') { " including a path (/)" } else { "" };
             let why = format!("prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers");
-            self.warn(format!("metadata.finalizers: {name:?}: {why}"));
+            self.warn(format!("metadata.finalizers: {}: {why}", quote(&name)));
         }
     }
 
@@ -123,7 +124,7 @@ impl Write<'_> {
         object::keep_system_fields(old, new);
         let added = object::added_finalizers(old, new);
         if old["metadata"]["deletionTimestamp"].is_string() && !added.is_empty() {
-            let added = added.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+            let added = added.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
             let why = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{added}}}");
             let cause = Cause::forbidden("metadata.finalizers", &why);
             return Err(Refusal::invalid(&self.kind, old["metadata"]["name"].as_str().unwrap_or_default(), &[cause]));

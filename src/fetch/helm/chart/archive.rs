@@ -4,10 +4,12 @@
 
 mod entries;
 
+use headwater_golang::quote;
+
 use super::load::{Budget, File, from_files};
 use super::metadata::api_version;
 use super::source::shown;
-use super::text::{cleaned, extension, quoted};
+use super::text::{cleaned, extension};
 use super::{Chart, Limits, Metadata, Problem, V1, V2};
 use entries::{Entry, GZIP_HEADER, too_large};
 
@@ -84,7 +86,7 @@ pub(super) fn load_file(path: &str, bytes: &[u8], limits: &Limits) -> Result<Cha
 pub(super) fn files(bytes: &[u8], budget: &mut Budget<'_>) -> Result<Vec<File>, Problem> {
     let mut files = Vec::new();
     entries::visit(bytes, budget, |entry, budget| {
-        let Some(name) = entry_name(&entry, quoted)? else { return Ok(()) };
+        let Some(name) = entry_name(&entry, quote)? else { return Ok(()) };
         if name.top == "Chart.yaml" {
             return Err(Problem::new("chart yaml not in base directory"));
         }
@@ -93,7 +95,7 @@ pub(super) fn files(bytes: &[u8], budget: &mut Budget<'_>) -> Result<Vec<File>, 
         }
         let limit = budget.limits.packed_file;
         if entry.size > limit {
-            let name = quoted(&entry.name);
+            let name = quote(&entry.name);
             return Err(Problem::new(format!("decompressed chart file {name} is larger than the maximum file size {limit}")));
         }
         budget.bytes -= entry.size;

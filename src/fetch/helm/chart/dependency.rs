@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headwater_golang::quote;
 use serde_json::{Map, Value};
 
 use super::decode::{self, Place};
 use super::metadata::{invalid, put};
 use super::source::{Source, shown};
-use super::text::{joined, quoted};
+use super::text::joined;
 use super::{Chart, Error, Limits, Problem};
 use crate::fetch::helm::printable::sanitised;
 use headwater_version::{Range, Version};
@@ -59,7 +60,7 @@ impl Dependency {
             *text = sanitised(text).into_owned();
         }
         if !self.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(invalid(format!("dependency {} has disallowed characters in the alias", quoted(&self.name))));
+            return Err(invalid(format!("dependency {} has disallowed characters in the alias", quote(&self.name))));
         }
         Ok(())
     }
@@ -126,8 +127,8 @@ impl Missing {
         let rest =
             repository.strip_prefix("file://").ok_or_else(|| Problem::new(format!("'{repository}' is not a local chart reference")))?;
         let written = written_path(rest).map_err(|escape| {
-            let url = quoted(repository);
-            Problem::new(format!("failed to parse alleged local chart reference: parse {url}: invalid URL escape {}", quoted(escape)))
+            let url = quote(repository);
+            Problem::new(format!("failed to parse alleged local chart reference: parse {url}: invalid URL escape {}", quote(escape)))
         })?;
         Ok(joined(chart_path, &written))
     }

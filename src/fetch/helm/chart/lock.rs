@@ -1,5 +1,6 @@
 //! `Chart.lock` and `requirements.lock`: the versions that dependencies are to have.
 
+use headwater_golang::quote;
 use serde_json::{Map, Value};
 
 use super::Problem;
@@ -80,7 +81,7 @@ impl Lock {
 impl Stamp {
     /// Reads a moment as strictly as Go's JSON decoder.
     fn parse(text: &str) -> Result<Self, Problem> {
-        let refused = || Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", super::text::quoted(text)));
+        let refused = || Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", quote(text)));
         let shape = |b: u8| if b.is_ascii_digit() { b'0' } else { b };
         let shaped = |part: &str, wanted: &str| part.bytes().map(shape).eq(wanted.bytes());
         let (head, rest) = text.split_at_checked("2006-01-02T15:04:05".len()).ok_or_else(refused)?;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headwater_golang::quote;
 use serde_json::{Map, Value};
 
 use super::Problem;
 use super::decode::{self, Place};
 use super::dependency::Dependency;
-use super::text::{base, quoted};
+use super::text::base;
 use crate::fetch::helm::printable::sanitised;
 use headwater_goyaml as yaml;
 use headwater_version::Version;
@@ -166,16 +167,16 @@ impl Metadata {
             return Err(invalid("chart.metadata.name is required"));
         }
         if self.name == "." || self.name == ".." {
-            return Err(invalid(format!("chart.metadata.name {} is not allowed", quoted(&self.name))));
+            return Err(invalid(format!("chart.metadata.name {} is not allowed", quote(&self.name))));
         }
         if self.name != base(&self.name) {
-            return Err(invalid(format!("chart.metadata.name {} is invalid", quoted(&self.name))));
+            return Err(invalid(format!("chart.metadata.name {} is invalid", quote(&self.name))));
         }
         if self.version.is_empty() {
             return Err(invalid("chart.metadata.version is required"));
         }
         if Version::parse(&self.version).is_err() {
-            return Err(invalid(format!("chart.metadata.version {} is invalid", quoted(&self.version))));
+            return Err(invalid(format!("chart.metadata.version {} is invalid", quote(&self.version))));
         }
         if !["", "application", "library"].contains(&self.kind.as_str()) {
             return Err(invalid("chart.metadata.type must be application or library"));
@@ -191,7 +192,7 @@ impl Metadata {
             let dependency = dependency.as_mut().ok_or_else(|| invalid("dependencies must not contain empty or null nodes"))?;
             dependency.validate()?;
             if !names.insert(dependency.called()) {
-                return Err(invalid(format!("more than one dependency with name or alias {}", quoted(dependency.called()))));
+                return Err(invalid(format!("more than one dependency with name or alias {}", quote(dependency.called()))));
             }
         }
         Ok(())

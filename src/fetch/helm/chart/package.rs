@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
+use headwater_golang::quote;
 use serde::de::IgnoredAny;
 use tar::{Builder, EntryType, Header};
 
 use super::load::File;
-use super::text::{base, cleaned, quoted};
+use super::text::{base, cleaned};
 use super::{Chart, Error, Problem, V1, V2};
 
 /// What Helm puts into the extra field of the gzip header.
@@ -32,7 +33,7 @@ impl Chart {
     fn write(&self, archive: &mut Builder<impl Write>, prefix: &str) -> Result<(), Problem> {
         let name = self.name();
         if base(name) != name {
-            return Err(Problem::new(format!("{} is not a valid chart name", quoted(name))));
+            return Err(Problem::new(format!("{} is not a valid chart name", quote(name))));
         }
         let folder = cleaned(&format!("{prefix}{name}"));
         let mut put = |name: &str, data: &[u8], seconds: i64| append(archive, &cleaned(&format!("{folder}/{name}")), data, seconds);

@@ -1,34 +1,5 @@
 //! Texts and paths as Go's standard library treats them: what messages quote, and what names of charts and files become.
 
-use std::fmt::Write as _;
-
-use crate::fetch::helm::printable::is_printable;
-
-/// `text` in double quotes, as Go's `%q` writes it.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        // Writing to a string does not fail.
-        let _ = match c {
-            '"' | '\\' => write!(out, "\\{c}"),
-            '\u{7}' => write!(out, "\\a"),
-            '\u{8}' => write!(out, "\\b"),
-            '\u{c}' => write!(out, "\\f"),
-            '\n' => write!(out, "\\n"),
-            '\r' => write!(out, "\\r"),
-            '\t' => write!(out, "\\t"),
-            '\u{b}' => write!(out, "\\v"),
-            c if is_printable(c) => write!(out, "{c}"),
-            c if u32::from(c) < 0x80 => write!(out, "\\x{:02x}", u32::from(c)),
-            c if u32::from(c) < 0x1_0000 => write!(out, "\\u{:04x}", u32::from(c)),
-            c => write!(out, "\\U{:08x}", u32::from(c)),
-        };
-    }
-    out.push('"');
-    out
-}
-
 /// The shortest clean spelling of a path, as Go's `path.Clean`: `.` for the empty one; a leading `..` stays where the path is relative.
 pub(super) fn cleaned(path: &str) -> String {
     let rooted = path.starts_with('/');
@@ -78,8 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_quoted_and_sanitised_as_go_does() {
-        assert_eq!(quoted("a\"b\\c\n\u{1}\u{200b}é\u{e0001}"), r#""a\"b\\c\n\x01\u200bé\U000e0001""#);
+    fn texts_are_sanitised_as_go_does() {
         assert_eq!(crate::fetch::helm::printable::sanitised("a\tb\u{a0}c\u{200b}d\u{7f}é\u{2028}"), "a b cdé ");
     }
 

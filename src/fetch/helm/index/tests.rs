@@ -120,6 +120,15 @@ fn what_only_looks_like_json_is_yaml() {
 }
 
 #[test]
+fn of_two_shortest_numbers_the_even_one_is_kept() {
+    for text in
+        ["apiVersion: v1\nserverInfo: {a: 804655021050236.25}\n", r#"{"apiVersion": "v1", "serverInfo": {"a": 804655021050236.25}}"#]
+    {
+        assert!(accepted(text).lines().any(|line| line.trim() == r#""a": 804655021050236.2"#), "{text}");
+    }
+}
+
+#[test]
 fn numbers_and_booleans_become_strings() {
     // Upstream refuses these; what is written is kept.
     for (field, wanted) in [
@@ -133,6 +142,7 @@ fn numbers_and_booleans_become_strings() {
     for (field, wanted) in [
         ("digest: 1.10", r#""urls": null"#.to_owned() + "|1.1"),
         ("digest: 1234567.0", r#""urls": null"#.to_owned() + "|1.234567e+06"),
+        ("digest: 4011180.25", r#""urls": null"#.to_owned() + "|4.0111802e+06"),
         ("digest: 0x10", r#""urls": null"#.to_owned() + "|16"),
         ("digest: On", r#""urls": null"#.to_owned() + "|true"),
         ("digest: .inf", r#""urls": null"#.to_owned() + "|+Inf"),

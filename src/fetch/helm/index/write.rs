@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use headwater_golang::json;
+
 use super::decode::Any;
 use super::entry::{Dependency, Entry, Maintainer};
-use super::number;
 use super::source::Truth;
 use super::text::write_json;
 
@@ -100,7 +101,7 @@ pub(super) fn any(value: &Any, out: &mut Vec<u8>) {
         Any::Null => out.extend_from_slice(b"null"),
         Any::Bool(Truth::True) => out.extend_from_slice(b"true"),
         Any::Bool(Truth::False) => out.extend_from_slice(b"false"),
-        Any::Number(value) => out.extend_from_slice(number::json(*value).as_deref().unwrap_or("null").as_bytes()),
+        Any::Number(value) => out.extend_from_slice(json::number(*value).as_deref().unwrap_or("null").as_bytes()),
         Any::Text(text) => write_json(text, out),
         Any::List(items) => list(items, out, any),
         Any::Map(items) => map(items, out, any),

@@ -1,11 +1,11 @@
 //! The fields of metadata and their types.
 
 use chrono::DateTime;
+use headwater_golang::quote;
 use serde_json::{Map, Value};
 
 use crate::builtin::{OBJECT_META, REFERENCE, definitions};
 use crate::patch::json_type;
-use crate::schema::quoted;
 
 /// Removes fields that do not exist and answers their paths.
 pub(in super::super) fn prune(metadata: &mut Value, path: &str) -> Vec<String> {
@@ -54,7 +54,7 @@ fn field(definition: &Value, value: &Value, path: &str) -> Option<String> {
     let (found, named) = resolved(definition);
     match (found["type"].as_str()?, value) {
         ("string", Value::String(text)) if found["format"] == "date-time" => DateTime::parse_from_rfc3339(text).is_err().then(|| {
-            let quoted = quoted(text);
+            let quoted = quote(text);
             format!("parsing time {quoted} as \"2006-01-02T15:04:05Z07:00\": cannot parse {quoted} as \"2006\"")
         }),
         (_, Value::Null) | ("string", Value::String(_)) | ("boolean", Value::Bool(_)) => None,
