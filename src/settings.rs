@@ -14,7 +14,6 @@ mod leader;
 mod limits;
 mod observe;
 mod parse;
-mod proxies;
 mod standalone;
 mod storage;
 
@@ -27,7 +26,6 @@ pub use helm::{DigestCheck, Helm};
 pub use leader::Leader;
 pub use limits::Limits;
 pub use observe::{Encoding, Level, Observe};
-pub use proxies::Proxies;
 pub use standalone::Standalone;
 pub use storage::{Storage, host_name, machine_name};
 

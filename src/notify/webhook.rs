@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use futures::{StreamExt, stream};
 use headwater_api::meta;
+use headwater_http::{Proxies, SafeUrl};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -12,7 +13,6 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::{Event, Severity};
-use crate::settings::Proxies;
 
 /// How long one post may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ impl Webhook {
     pub fn new(address: &str, instance: String) -> Result<Self, Error> {
         // What cannot be read there is told by those who need it.
         let proxies = Proxies::of_process().unwrap_or_default();
-        let way = reqwest::Proxy::custom(move |url| proxies.proxy(url).cloned());
+        let way = reqwest::Proxy::custom(move |url| proxies.proxy(url).cloned().map(SafeUrl::into_url));
         let client =
             reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().proxy(way).build()?;
         Ok(Self { client, url: address.parse()?, instance })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use headwater_http::Proxies;
 use hyper::Uri;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
@@ -10,7 +11,7 @@ use tower::limit::RateLimitLayer;
 use url::Url;
 
 use super::Stopped;
-use crate::settings::{self, Proxies};
+use crate::settings;
 
 /// How long a connection to the Kubernetes API may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

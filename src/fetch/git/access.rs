@@ -138,3 +138,51 @@ impl fmt::Debug for Proxy {
         f.debug_struct("Proxy").field("url", &self.url.as_str()).field("basic", &self.basic.is_some()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    /// Mirrors on disk are found by these names, so they must never change.
+    #[test]
+    fn names_of_mirrors_stay_what_they_were() {
+        let url = Url::parse("https://git.example/r.git?q=1").unwrap();
+        let ssh_url = Url::parse("ssh://deploy@git.example/r.git").unwrap();
+        let certificate = Certificate { chain: b"CHAIN".to_vec(), key: b"KEY".to_vec() };
+        let basic = || Some(("me".to_owned(), "pa ss".to_owned()));
+        let open_proxy = Proxy { url: Url::parse("http://proxy:3128").unwrap(), basic: None };
+        let proxy = Proxy { basic: Some(("u".into(), "p".into())), ..open_proxy.clone() };
+        let ssh = Ssh { user: "git".into(), identity: b"ID".to_vec(), passphrase: Some("phrase".into()), known_hosts: b"HOSTS".to_vec() };
+        let unlocked = Ssh { passphrase: None, ..ssh.clone() };
+        let issued = |auth: Auth| Auth { identity: Some("me".into()), ..auth };
+        let with_basic = Auth { basic: basic(), ..Auth::default() };
+        let with_token = Auth { bearer: Some("token".into()), ..Auth::default() };
+        let with_ca = Auth { ca: Some(b"CA".to_vec()), ..Auth::default() };
+        let with_certificate = Auth { basic: basic(), certificate: Some(certificate), ..with_ca.clone() };
+        for (auth, url, proxy, name) in [
+            (Auth::default(), &url, None, "e6a87e66580d340343e3329aa6c23ea3843ca2518fe713c744d58b7b429c8f82"),
+            (with_basic.clone(), &url, None, "602f86522635dc33dd9f87ac3daf32793c6e2826515a18511503b5652f4fa793"),
+            (with_token.clone(), &url, None, "6bb29afc704558ed73ae834cf36373f81e912040578f2db4cc2560647ce85e2c"),
+            (issued(with_basic), &url, None, "f8487b3a614003047fdd4aacd1027ee0a4f9b711228cbcfd49f548c39bcc51be"),
+            (issued(with_token), &url, None, "f8487b3a614003047fdd4aacd1027ee0a4f9b711228cbcfd49f548c39bcc51be"),
+            (with_certificate, &url, Some(&proxy), "ff2283e39bdbb33ddcfbdb16ebbdc8dccadf33fc36440ff89cac7823bf525381"),
+            (with_ca, &url, Some(&open_proxy), "cb8d3e0fab372c57c36cb22ac77aba0ac32adc19fac9e811567bd4264644ce56"),
+            (
+                Auth { ssh: Some(ssh), ..Auth::default() },
+                &ssh_url,
+                None,
+                "fcd06ebc6ecd5ef02634645162886450ae17f2773a3e2939faa160551671a217",
+            ),
+            (
+                Auth { ssh: Some(unlocked), ..Auth::default() },
+                &ssh_url,
+                None,
+                "badccea4125e136b8c65a763edd8a6bec65e21fe3d36a6c72488fe401dbfa692",
+            ),
+        ] {
+            assert_eq!(auth.name(b"salt", url, proxy), name, "{auth:?}");
+        }
+    }
+}

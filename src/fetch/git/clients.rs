@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use headwater_http::{Proxies, SafeUrl};
 use url::Url;
 
 use super::{Auth, Certificate, Error, Proxy};
-use crate::settings::Proxies;
 
 /// More sets of certificates than this at once, and the least useful pools are dropped together.
 const MOST: usize = 64;
@@ -105,7 +105,7 @@ impl Clients {
 
     /// The proxy on the way to `url`: `proxy`, or else the environment's.
     pub(super) fn proxy_for(&self, url: &Url, proxy: Option<&Proxy>) -> Option<Proxy> {
-        proxy.cloned().or_else(|| self.0.environment.as_ref().ok()?.proxy(url).cloned().map(Proxy::at))
+        proxy.cloned().or_else(|| self.0.environment.as_ref().ok()?.proxy(url).cloned().map(SafeUrl::into_url).map(Proxy::at))
     }
 
     fn way(&self, proxy: Option<&Proxy>) -> Result<reqwest::Proxy, Unusable> {
@@ -114,7 +114,7 @@ impl Clients {
         }
         let environment = self.0.environment.clone().map_err(Unusable::Proxy)?;
         // Redirects can lead from one scheme to the other.
-        Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(&Proxy::at(proxy.clone())).ok())))
+        Ok(reqwest::Proxy::custom(move |url| environment.proxy(url).and_then(|proxy| full(&Proxy::at(proxy.clone().into_url())).ok())))
     }
 }
 

@@ -5,15 +5,17 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use crate::SafeUrl;
+
 /// The port of ssh.
 const SSH_PORT: u16 = 22;
 
 /// What the environment says about proxies.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Proxies {
-    http: Option<Url>,
-    https: Option<Url>,
-    all: Option<Url>,
+    http: Option<SafeUrl>,
+    https: Option<SafeUrl>,
+    all: Option<SafeUrl>,
     /// Where no proxy is used, in small letters.
     direct: Vec<String>,
 }
@@ -45,7 +47,7 @@ impl Proxies {
     }
 
     /// The proxy on the way to `url`, perhaps with user and password.
-    pub fn proxy(&self, url: &Url) -> Option<&Url> {
+    pub fn proxy(&self, url: &Url) -> Option<&SafeUrl> {
         let proxy = match url.scheme() {
             "http" => self.http.as_ref(),
             "https" => self.https.as_ref(),
@@ -75,13 +77,13 @@ impl Proxies {
 }
 
 /// Whether it can carry anything but requests for the web. Where `ALL_PROXY` cannot, ssh goes without.
-fn is_socks(proxy: &Url) -> bool {
+fn is_socks(proxy: &SafeUrl) -> bool {
     matches!(proxy.scheme(), "socks5" | "socks5h")
 }
 
 /// A proxy's URL; without a scheme, `http` is meant.
-fn parse(value: &str) -> Option<Url> {
-    let parse = |text: &str| Url::parse(text).ok().filter(|url| url.has_host() && url.host_str() != Some(""));
+fn parse(value: &str) -> Option<SafeUrl> {
+    let parse = |text: &str| SafeUrl::parse(text).ok().filter(|url| url.has_host() && url.host_str() != Some(""));
     if value.contains("://") { parse(value) } else { parse(&format!("http://{value}")) }
 }
 
@@ -155,7 +157,7 @@ mod tests {
             ("ALL_PROXY", "socks5://d:1"),
         ];
         let environment = environment(&pairs).unwrap();
-        let proxy = |url: &str| environment.proxy(&Url::parse(url).unwrap()).map(ToString::to_string);
+        let proxy = |url: &str| environment.proxy(&Url::parse(url).unwrap()).map(|proxy| proxy.as_str().to_owned());
         assert_eq!(proxy("http://x/"), Some("http://a:1/".into()));
         assert_eq!(proxy("https://x/"), Some("socks5://me:p%40ss@b".into()));
         assert_eq!(proxy("ssh://git@x/"), Some("socks5://d:1".into()));

@@ -1,0 +1,230 @@
+//! URLs that print without their secrets.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Deref;
+
+use percent_encoding::percent_decode_str;
+use url::{ParseError, Url};
+
+use crate::Basic;
+
+/// Stands for a URL of which nothing but the scheme is certain to be no secret.
+const HIDDEN: &str = "***";
+
+/// A URL that prints without user, password, query and fragment, in `Display` and in `Debug`.
+///
+/// A path that looks like the rest of a password, because there is a `:` and later an `@`, is printed from the last `@` on:
+/// `http://user/na:me@host/charts` is a valid URL, and prints as `http://host/charts`. What the URL really is, is reached through
+/// [`Url`]; `as_str` of that has the secrets.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SafeUrl {
+    url: Url,
+    /// Whether what the URL has for a host may have been a user in the text that it was parsed from.
+    is_doubtful: bool,
+}
+
+/// The text is no URL. Printed without what may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("parse \"{url}\": {cause}")]
+pub struct InvalidUrl {
+    /// The text as [`printable_url`] has it.
+    pub url: String,
+    /// What is wrong with it.
+    pub cause: ParseError,
+}
+
+impl SafeUrl {
+    /// Parses a text.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`], for the same texts as [`Url::parse`].
+    pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        let url = Url::parse(text).map_err(|cause| InvalidUrl { url: print(text, None), cause })?;
+        let is_doubtful = if is_plain(text, &url) {
+            Text::new(text, Some(&url)).print().1 == Certainty::Doubtful
+        } else {
+            text.matches('@').count() > usize::from(url.as_str() != without_user(url.clone()).as_str())
+        };
+        Ok(Self { url, is_doubtful })
+    }
+
+    /// The user and the password, if there are any, and the URL without them.
+    pub fn split(self) -> (Option<Basic>, Self) {
+        (Basic::of_url(&self.url), Self { url: without_user(self.url), ..self })
+    }
+
+    /// The same URL with some parts changed; it is printed with the same care.
+    #[must_use]
+    pub fn with(&self, change: impl FnOnce(&mut Url)) -> Self {
+        let mut changed = self.clone();
+        change(&mut changed.url);
+        changed
+    }
+
+    /// The URL with all its secrets.
+    pub fn into_url(self) -> Url {
+        self.url
+    }
+}
+
+impl From<Url> for SafeUrl {
+    fn from(url: Url) -> Self {
+        Self { url, is_doubtful: false }
+    }
+}
+
+impl Deref for SafeUrl {
+    type Target = Url;
+
+    fn deref(&self) -> &Url {
+        &self.url
+    }
+}
+
+impl fmt::Display for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.as_str();
+        match self.is_doubtful {
+            false => f.write_str(&print(url, Some(&self.url))),
+            true if self.url.path().contains('@') => f.write_str(&print(url, None)),
+            // Parsing has removed what followed the user.
+            true => write!(f, "{}://{HIDDEN}", self.url.scheme()),
+        }
+    }
+}
+
+impl fmt::Debug for SafeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+/// A text that should be a URL, as it was written, but printed as [`SafeUrl`] is. Of a text that is no URL, the scheme and what
+/// follows the last `@` are printed; of one that has an `@` after its `?` or `#`, too, the scheme alone.
+///
+/// A digest (`@sha256:…`, `@sha512:…`) at the end is no host.
+pub fn printable_url(text: &str) -> String {
+    match SafeUrl::parse(text) {
+        Ok(url) if is_plain(text, &url) => print(text, Some(&url)),
+        Ok(url) => url.to_string(),
+        Err(error) => error.url,
+    }
+}
+
+/// Undoes percent-encoding.
+pub fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// `url` without user and password.
+pub fn without_user(mut url: Url) -> Url {
+    // These fail only for URLs that cannot have any.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+fn print(text: &str, url: Option<&Url>) -> String {
+    Text::new(text, url).print().0
+}
+
+/// Whether a text was printed for what it is, or for what it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Certainty {
+    Certain,
+    Doubtful,
+}
+
+/// A text, taken apart as far as it is certain what its parts are.
+struct Text<'a> {
+    /// With `://`; empty where the text has none.
+    scheme: &'a str,
+    /// The rest, without the user of a valid URL.
+    rest: &'a str,
+    is_url: bool,
+    /// Whether `rest` had a user, which was taken off.
+    had_user: bool,
+}
+
+impl<'a> Text<'a> {
+    /// `url` is the URL that `text` is, if it is one and [`is_plain`].
+    fn new(text: &'a str, url: Option<&Url>) -> Self {
+        // `mailto:x@y` is a URL; so is `user:password@host`.
+        let is_url = url.is_some_and(|url| !url.cannot_be_a_base());
+        let (scheme, rest) = split_scheme(text);
+        let user = rest[..authority(rest)].rfind('@').filter(|_| is_url);
+        Self { scheme, rest: user.map_or(rest, |at| &rest[at + 1..]), is_url, had_user: user.is_some() }
+    }
+
+    /// Whether what looks like host and port may be a user and the beginning of a password.
+    fn port_may_be_password(&self) -> bool {
+        let host = &self.rest[..authority(self.rest)];
+        let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((host, _)) => host,
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        !self.had_user && host != "localhost" && host.parse::<IpAddr>().is_err()
+    }
+
+    /// Whether `before`, which an `@` follows, may be a user and a password.
+    fn may_be_user(&self, before: &str) -> bool {
+        let start = if self.port_may_be_password() { 0 } else { authority(before) };
+        !self.is_url || before[start..].contains(':')
+    }
+
+    fn print(&self) -> (String, Certainty) {
+        let (main, tail) = self.rest.split_at(self.rest.find(['?', '#']).unwrap_or(self.rest.len()));
+        if let Some(at) = tail.rfind('@')
+            && self.may_be_user(&self.rest[..main.len() + at])
+        {
+            return (format!("{}{HIDDEN}", self.scheme), Certainty::Doubtful);
+        }
+        let (main, digest) = split_digest(main);
+        let (main, certainty) = match main.rfind('@') {
+            Some(at) if self.may_be_user(&main[..at]) => (&main[at + 1..], Certainty::Doubtful),
+            _ => (main, Certainty::Certain),
+        };
+        (format!("{}{main}{digest}", self.scheme), certainty)
+    }
+}
+
+/// Whether `text` is written as URLs usually are, so that its parts are where they are in `url`.
+fn is_plain(text: &str, url: &Url) -> bool {
+    let (scheme, rest) = split_scheme(text);
+    let is_odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
+    scheme.strip_suffix("://").is_some_and(|scheme| scheme.eq_ignore_ascii_case(url.scheme()))
+        && !rest.starts_with('/')
+        && !text.contains(is_odd)
+}
+
+/// The scheme with `://`, and the rest.
+fn split_scheme(text: &str) -> (&str, &str) {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    };
+    match text.find("://") {
+        Some(end) if is_scheme(&text[..end]) => text.split_at(end + 3),
+        _ => ("", text),
+    }
+}
+
+/// How long the authority is at the beginning of `rest`.
+fn authority(rest: &str) -> usize {
+    rest.find(['/', '?', '#']).unwrap_or(rest.len())
+}
+
+/// Takes a digest off the end of a path, with the `@` before it.
+fn split_digest(main: &str) -> (&str, &str) {
+    let is_digest = |text: &str| {
+        let digits = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("sha512:"));
+        digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    };
+    match main.rfind('@') {
+        Some(at) if main[..at].contains('/') && is_digest(&main[at + 1..]) => main.split_at(at),
+        _ => (main, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests;
