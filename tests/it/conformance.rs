@@ -9,11 +9,12 @@ mod request;
 use std::collections::HashSet;
 
 use differ::{Extent, differences};
+use headwater_testing::loudly;
 use purpose::DIFFERENCES;
 use request::{Player, Recorded};
 use serde_json::{Value, json};
 
-use crate::support::cluster::{EMBEDDED, loudly, servers};
+use crate::support::cluster::{EMBEDDED, servers};
 
 async fn compare(recording: &str, namespace: &str, more: &[Recorded]) {
     let [embedded, real] = servers() else {

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use headwater_testing::loudly;
 use serde_json::json;
 
 use crate::support::{
     artifact::{download, files, listing},
-    cluster::{loudly, servers},
+    cluster::servers,
     world::World,
 };
 

@@ -1,12 +1,14 @@
 //! Who may fetch what, and that what must stay secret does.
 
+use headwater_testing::{
+    git::server::{Access, GitServer, Mode},
+    tls::Authority,
+};
 use serde_json::json;
 
 use crate::support::{
     cluster::servers,
-    git_server::{Access, GitServer, Mode},
     namespace::{condition, message},
-    tls::Authority,
     world::World,
 };
 

@@ -8,12 +8,11 @@ use std::{
     time::Duration,
 };
 
-use regex::Regex;
-
-use crate::support::{
+use headwater_testing::{
     PATIENCE, eventually,
     process::{ask, ended},
 };
+use regex::Regex;
 
 /// The demo on a machine with nothing installed and for a user without a home; only the folder for what is temporary is given.
 fn demo(temporary: &Path, arguments: &[&str]) -> Child {

@@ -1,12 +1,11 @@
 //! A GitRepository becomes an artifact: references, revisions, and the life of the object.
 
+use headwater_testing::{PATIENCE, eventually};
 use serde_json::json;
 
 use crate::support::{
-    PATIENCE,
     artifact::{download, files, listing},
     cluster::servers,
-    eventually,
     namespace::{condition, message, revision},
     world::World,
 };

@@ -2,12 +2,12 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{
-    cluster::servers,
-    git_server::{Access, At, GitServer, Mode},
-    namespace::Namespace,
+use headwater_testing::{
+    git::server::{Access, At, GitServer, Mode},
     noise,
 };
+
+use crate::support::{cluster::servers, namespace::Namespace};
 
 /// Clones with git itself, within five seconds.
 async fn clone(url: String, to: &Path, configuration: &str) -> bool {

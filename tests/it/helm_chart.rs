@@ -11,12 +11,11 @@ mod twins;
 mod values;
 mod versions;
 
+use headwater_testing::{charts::ChartRepository, git::Repository};
 use serde_json::{Value, json};
 
 use crate::support::{
-    chart_repository::ChartRepository,
     cluster::Server,
-    git::Repository,
     namespace::{Namespace, condition, message},
     world::World,
 };

@@ -9,14 +9,12 @@ mod redirects;
 mod tls;
 mod unchanged;
 
+use headwater_testing::{PATIENCE, charts::ChartRepository, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE,
     artifact::{check, download},
-    chart_repository::ChartRepository,
     cluster::{Server, servers},
-    eventually,
     namespace::{Namespace, condition, message, revision, status_is},
     world::World,
 };

@@ -6,14 +6,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use headwater_testing::{PATIENCE, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE,
     artifact::{check, download, files, listing},
     cluster::{Server, servers},
     controller::Controller,
-    eventually,
     namespace::{revision, status_is},
     world::World,
 };

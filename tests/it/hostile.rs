@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use headwater_testing::{
+    git::server::{At, GitServer, Mode},
+    noise,
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::servers,
-    git_server::{At, GitServer, Mode},
     namespace::{condition, message, status_is},
-    noise,
     world::World,
 };
 

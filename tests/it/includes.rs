@@ -2,12 +2,12 @@
 
 mod follow;
 
+use headwater_testing::git::Repository;
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::{Server, servers},
-    git::Repository,
     namespace::{condition, message, revision, status_is},
     world::World,
 };

@@ -3,6 +3,10 @@
 use std::{path::Path, process::Command};
 
 use headwater_apiserver::{ApiServer, Place};
+use headwater_testing::{
+    PATIENCE, eventually,
+    git::{Repository, server::GitServer},
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -11,8 +15,6 @@ use crate::support::{
     artifact,
     cluster::servers,
     controller::{Controller, kubeconfig},
-    git::Repository,
-    git_server::GitServer,
     standalone::{Standalone, condition, file_url, source},
     world::World,
 };
@@ -143,7 +145,7 @@ async fn a_controller_refuses_them_even_where_the_api_server_does_not() {
     });
     let answer = http.post(&sources).header("content-type", json_type).body(object.to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
-    let refused = crate::support::eventually(crate::support::PATIENCE, async || {
+    let refused = eventually(PATIENCE, async || {
         let object: Value = http.get(format!("{sources}/x")).send().await.unwrap().json().await.unwrap();
         if condition(&object, "Ready") == "False" { Ok(object) } else { Err(format!("not refused: {object:#}\n{}", controller.log())) }
     })

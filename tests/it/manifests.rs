@@ -7,13 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headwater_testing::git::Repository;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::support::{
-    git::Repository,
-    standalone::{Standalone, file_url, map, source},
-};
+use crate::support::standalone::{Standalone, file_url, map, source};
 
 const WIDGETS: &str = "/apis/example.com/v1/namespaces/deep/widgets";
 

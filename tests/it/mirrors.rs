@@ -8,16 +8,20 @@ use std::{
     time::Duration,
 };
 
+use headwater_testing::{
+    git::{
+        Repository,
+        middleman::{Middleman, Step},
+        server::{Access, Dialect, Wants},
+    },
+    noise,
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{check, download, files, listing},
     cluster::{Server, servers},
-    git::Repository,
-    git_server::{Access, Dialect, Wants},
-    middleman::{Middleman, Step},
     namespace::{message, revision, status_is},
-    noise,
     world::World,
 };
 

@@ -1,13 +1,15 @@
 //! Git servers that are older, or know less, than git's own of today.
 
 use axum::body::Bytes;
+use headwater_testing::git::{
+    client::clone,
+    server::{Dialect, GitServer, Mode, Wants},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::servers,
-    git_client::clone,
-    git_server::{Dialect, GitServer, Mode, Wants},
     namespace::{message, status_is},
     world::World,
 };

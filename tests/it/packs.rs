@@ -5,7 +5,13 @@ mod answers;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use gix::{ObjectId, objs::Kind};
+use headwater_testing::{
+    git::{
+        packs::{Kind, ObjectId, Pack, Step, commit, deflated_zeros, delta, id, tree},
+        script::{Script, packet, packfile, refs},
+    },
+    noise,
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -13,8 +19,6 @@ use crate::support::{
     cluster::{Server, servers},
     memory::{peak, reset_peak},
     namespace::{condition, message, revision, status_is},
-    noise,
-    packs::{Pack, Script, Step, commit, deflated_zeros, delta, id, packet, packfile, refs, tree},
     world::World,
 };
 

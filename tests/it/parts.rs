@@ -7,12 +7,12 @@ mod sparse;
 mod submodules;
 mod tags;
 
+use headwater_testing::git::Repository;
 use serde_json::Value;
 
 use crate::support::{
     artifact::{download, files, listing},
     cluster::{Server, servers},
-    git::Repository,
     namespace::{condition, message, revision},
     world::World,
 };

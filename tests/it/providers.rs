@@ -8,6 +8,7 @@ mod tokens;
 
 use std::sync::Once;
 
+use headwater_testing::{loudly, process::Process};
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     core::v1::ServiceAccount,
@@ -19,9 +20,8 @@ use kube::{
 use serde_json::Value;
 
 use crate::support::{
-    cluster::{Server, loudly, servers},
+    cluster::{Server, servers},
     namespace::{condition, message},
-    process::Process,
     world::World,
 };
 

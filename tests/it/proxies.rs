@@ -4,18 +4,24 @@ mod environment;
 
 use std::time::{Duration, Instant};
 
+use headwater_testing::{
+    git::{
+        client::clone,
+        server::{Access, GitServer},
+    },
+    proxy::{
+        http::{HttpProxy, Manner},
+        socks::{Guests, Socks},
+    },
+    ssh::Sshd,
+    tls::Authority,
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::{Server, servers},
-    git_client::clone,
-    git_server::{Access, GitServer},
-    http_proxy::{HttpProxy, Manner},
     namespace::{condition, message},
-    socks::{Guests, Socks},
-    sshd::Sshd,
-    tls::Authority,
     world::World,
 };
 

@@ -2,13 +2,12 @@
 
 use headwater::fetch::helm::pull;
 use headwater::fetch::oci::{Clients, Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
-use reqwest::redirect::Policy;
-use serde_json::json;
-
-use crate::support::{
+use headwater_testing::{
     registry::{self, Access, Options, PASSWORD, USER},
     tls::Authority,
 };
+use reqwest::redirect::Policy;
+use serde_json::json;
 
 const ARCHIVE: &[u8] = b"the archive of a chart";
 

@@ -8,6 +8,7 @@ mod providers;
 mod verify;
 mod versions;
 
+use headwater_testing::{charts::chart, registry::Registry};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api,
@@ -16,10 +17,8 @@ use kube::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    chart_repository::chart,
     cluster::Server,
     namespace::{Namespace, condition, message, status_is},
-    registry::Registry,
     world::World,
 };
 

@@ -5,18 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headwater_testing::{PATIENCE, eventually, loudly, noise, tmpfs::Tmpfs};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE,
     artifact::{check, download, files, list, listing},
-    cluster::{loudly, servers},
+    cluster::servers,
     controller::Controller,
-    eventually,
     namespace::{condition, message, revision},
-    noise,
     proxy::{Conflicts, Outage},
-    tmpfs::Tmpfs,
     world::World,
 };
 

@@ -1,5 +1,6 @@
 //! The artifact server, as its consumers see it.
 
+use headwater_testing::git::server::{At, Mode};
 use reqwest::{
     Client, StatusCode,
     header::{ETAG, IF_NONE_MATCH, RANGE},
@@ -79,7 +80,7 @@ async fn an_artifact_that_an_object_claims_but_that_is_not_there_is_for_later() 
         world.controller.stop().await;
         std::fs::remove_dir_all(world.controller.storage.join("gitrepository")).unwrap();
         // The pass hangs, so that the object goes on claiming the artifact.
-        world.git.set_mode(crate::support::git_server::Mode::Hang(crate::support::git_server::At::Refs));
+        world.git.set_mode(Mode::Hang(At::Refs));
         world.controller.start().await;
         let url = object["status"]["artifact"]["url"].as_str().unwrap();
         let answer = reqwest::get(url).await.unwrap();

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use headwater_testing::{
+    PATIENCE, eventually,
+    git::signed::{Key, Signed},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE,
     artifact::{files, listing},
     cluster::{Server, servers},
-    eventually,
-    keys::{Key, Signed},
     namespace::{condition, message, revision, status_is},
     world::World,
 };

@@ -6,15 +6,17 @@ mod known_hosts;
 
 use std::{fs, path::Path};
 
+use headwater_testing::{
+    git::client::clone,
+    proxy::relay::{Cut, Relay},
+    ssh::{Pair, Sshd, write_private},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::{Server, servers},
-    git_client::clone,
     namespace::{message, revision},
-    relay::{Cut, Relay},
-    sshd::{Pair, Sshd, write_private},
     world::World,
 };
 

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use headwater_testing::{eventually, git::Repository, port};
+
 use crate::support::{
-    artifact, eventually,
-    git::Repository,
-    standalone::{Standalone, file_url, local, map, source},
+    artifact,
+    standalone::{Standalone, file_url, map, source},
 };
 
 fn run(arguments: &[&str]) -> Output {
@@ -38,7 +39,7 @@ fn what_cannot_work_is_refused_in_one_line() {
     fs::write(&file, "").unwrap();
     let missing = folder.path().join("missing");
     let (manifests, data, file, missing) = (text(&manifests), text(&data), text(&file), text(&missing));
-    let (listen, storage) = (format!("--listen={}", local()), format!("--storage-addr={}", local()));
+    let (listen, storage) = (format!("--listen={}", port::address()), format!("--storage-addr={}", port::address()));
     let with = |more: &[&str], words: &[&str]| {
         let mut arguments = vec![listen.as_str(), &storage, "--manifests", manifests, "--data", data];
         for pair in more.chunks(2) {
@@ -75,7 +76,7 @@ fn a_missing_or_unknown_flag_is_a_matter_of_usage() {
 async fn data_in_use_by_another_process_is_refused() {
     let first = Standalone::started().await;
     let data = first.folder.path().join("data");
-    let (listen, storage) = (format!("--listen={}", local()), format!("--storage-addr={}", local()));
+    let (listen, storage) = (format!("--listen={}", port::address()), format!("--storage-addr={}", port::address()));
     refused(&["--manifests", text(&first.manifests), "--data", text(&data), &listen, &storage], &[text(&data), "in use"]);
     // Nothing of what clients of the first one use was touched.
     let kubeconfig = fs::read_to_string(data.join("kubeconfig")).unwrap();

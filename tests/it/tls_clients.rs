@@ -1,19 +1,18 @@
 //! Git servers that want to see a certificate of their clients.
 
+use headwater_testing::{
+    git::{
+        client::clone,
+        server::{Access, GitServer},
+    },
+    proxy::{http::HttpProxy, socks::Guests},
+    ssh::{Pair, write_private},
+    tls::Authority,
+};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-use crate::support::{
-    cluster::servers,
-    git_client::clone,
-    git_server::{Access, GitServer},
-    http_proxy::HttpProxy,
-    namespace::message,
-    socks::Guests,
-    sshd::{Pair, write_private},
-    tls::Authority,
-    world::World,
-};
+use crate::support::{cluster::servers, namespace::message, world::World};
 
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
 

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use headwater_testing::eventually;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
@@ -12,7 +13,6 @@ use serde_json::Value;
 
 use super::api::SOON;
 use super::standalone::Standalone;
-use crate::support::eventually;
 
 /// A process that listens on all interfaces, and a client that trusts it.
 async fn started(process: &mut Standalone) -> reqwest::Client {

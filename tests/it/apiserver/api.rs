@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, Method};
 use headwater_apiserver::{ApiServer, Place};
+use headwater_testing::eventually;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-use crate::support::eventually;
 
 pub const JSON: &str = "application/json";
 pub const MERGE: &str = "application/merge-patch+json";

@@ -8,13 +8,13 @@ use std::{
 };
 
 use axum::http::Method;
+use headwater_testing::{eventually, loudly, tmpfs::Tmpfs};
 use serde_json::{Value, json};
 
 use super::{
     api::{JSON, MAPS, MERGE, SOON, map, version},
     standalone::Standalone,
 };
-use crate::support::{cluster::loudly, eventually, tmpfs::Tmpfs};
 
 /// An object that is only whole if all its values agree.
 fn whole(name: &str, value: &str) -> Value {

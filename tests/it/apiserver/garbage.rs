@@ -2,10 +2,10 @@
 
 use axum::http::Method;
 use futures::{StreamExt as _, stream};
+use headwater_testing::eventually;
 use serde_json::{Value, json};
 
 use super::api::{Embedded, MAPS, MERGE, SOON, map};
-use crate::support::eventually;
 
 const THINGS: &str = "/apis/example.com/v1/namespaces/default/things";
 const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com";

@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use futures::{StreamExt as _, stream};
+use headwater_testing::loudly;
 use serde_json::{Value, json};
 
 use super::api::{Api, Embedded, MAPS, MERGE, map, version};
-use crate::support::cluster::loudly;
 
 /// How many objects and watchers there are: the size of `HEADWATER_TEST_SCALE=full` is too much for an unoptimised build.
 fn scale() -> (usize, usize) {

@@ -7,8 +7,9 @@ use std::{
     process::{Command, Output},
 };
 
+use headwater_testing::loudly;
+
 use super::standalone::Standalone;
-use crate::support::cluster::loudly;
 
 /// All files of a folder with what is in them.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

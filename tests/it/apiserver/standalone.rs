@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use headwater_testing::{eventually, port, process::Process};
+
 use super::api::{Api, SOON};
-use crate::support::{controller::port, eventually, process::Process};
 
 /// The process, with the folder that outlives it.
 pub struct Standalone {
@@ -30,7 +31,7 @@ impl Standalone {
         for name in ["manifests", "tmp"] {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
-        let (port, artifacts) = (port(), format!("127.0.0.1:{}", port()));
+        let (port, artifacts) = (port::free(), port::address());
         let api = Api::at(&format!("{url}:{port}"));
         let (data, process) = (folder.join("data"), Process::new(folder.join("log")));
         Self { data, api, artifacts, listen: format!("{host}:{port}"), process }

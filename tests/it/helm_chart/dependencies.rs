@@ -1,11 +1,11 @@
 //! Charts that others depend on: beside them, in repositories, or in them already.
 
+use headwater_testing::charts::{ChartRepository, chart};
 use serde_json::json;
 
 use super::{Fate, Files, Set, dependencies, dependency, file, folder};
 use crate::support::{
     artifact::{Listing, listing},
-    chart_repository::{ChartRepository, chart},
     cluster::servers,
     namespace::message,
 };

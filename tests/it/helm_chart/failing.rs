@@ -1,9 +1,10 @@
 //! Trees in which there is no chart: each failure with upstream's reason, words and fate.
 
+use headwater_testing::{charts::chart, noise};
 use serde_json::{Value, json};
 
 use super::{Fate, Files, Set, dependencies, dependency, file, folder};
-use crate::support::{artifact::download, chart_repository::chart, cluster::servers, namespace::message, noise};
+use crate::support::{artifact::download, cluster::servers, namespace::message};
 
 const REFERENCE: &str = "InvalidChartReference";
 const VALUES: &str = "ValuesFilesError";

@@ -1,11 +1,11 @@
 //! Charts out of a tree of files: folders and archives, versions, values files, ignore files, and the same bytes each time.
 
+use headwater_testing::charts::chart;
 use serde_json::{Value, json};
 
 use super::{Fate, Files, Set, TEMPLATE, VALUES, dependencies, dependency, file, folder};
 use crate::support::{
     artifact::{Listing, download, listing},
-    chart_repository::chart,
     cluster::servers,
     namespace::{condition, message, revision},
 };

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
+use headwater_testing::charts::{gzip, index};
 use serde_json::json;
 
 use super::{Fate, Set};
 use crate::support::{
     artifact::{download, listing},
-    chart_repository::{gzip, index},
     cluster::servers,
     namespace::{message, status_is},
 };

@@ -1,13 +1,12 @@
 //! The life of a HelmChart beside its builds: events, suspension, restarts, lost files, deletion.
 
+use headwater_testing::{PATIENCE, eventually};
 use serde_json::json;
 
 use super::{Set, dependencies, dependency, file, folder};
 use crate::support::{
-    PATIENCE,
     artifact::download,
     cluster::servers,
-    eventually,
     namespace::{message, revision},
 };
 

@@ -1,15 +1,13 @@
 //! Sources that are not there, not there yet, without an artifact, or there no more.
 
 use axum::body::Bytes;
+use headwater_testing::{PATIENCE, charts::Answer, eventually};
 use serde_json::json;
 
 use super::{Fate, Set, folder};
 use crate::support::{
-    PATIENCE,
     artifact::download,
-    chart_repository::Answer,
     cluster::servers,
-    eventually,
     namespace::{condition, message},
 };
 

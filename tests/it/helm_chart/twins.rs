@@ -1,13 +1,12 @@
 //! Repositories of the same name in two namespaces, and several charts on one repository.
 
+use headwater_testing::{charts::ChartRepository, git::server::GitServer};
 use serde_json::json;
 
 use crate::support::{
     artifact::{download, listing},
-    chart_repository::ChartRepository,
     cluster::servers,
     controller::Controller,
-    git_server::GitServer,
     namespace::{LABEL, Namespace, message, revision},
 };
 

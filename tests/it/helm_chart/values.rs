@@ -1,11 +1,11 @@
 //! `valuesFiles`: what is merged, what the chart is called then, and what it says.
 
+use headwater_testing::charts::{chart, index};
 use serde_json::json;
 
 use super::{Fate, Set, TEMPLATE, VALUES};
 use crate::support::{
     artifact::{download, listing},
-    chart_repository::{chart, index},
     cluster::servers,
     namespace::{condition, message},
 };

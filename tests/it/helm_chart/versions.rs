@@ -1,14 +1,16 @@
 //! Which version of a chart is taken from a repository, and when another is.
 
+use headwater_testing::{
+    PATIENCE,
+    charts::{Answer, chart},
+    eventually,
+};
 use serde_json::{Value, json};
 
 use super::{Fate, NO_VERSION, Set};
 use crate::support::{
-    PATIENCE,
     artifact::{check, download},
-    chart_repository::{Answer, chart},
     cluster::servers,
-    eventually,
     namespace::{message, revision},
 };
 

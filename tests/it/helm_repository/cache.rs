@@ -1,9 +1,10 @@
 //! The cache of indexes, in numbers.
 
+use headwater_testing::{PATIENCE, eventually};
 use serde_json::json;
 
 use super::Stage;
-use crate::support::{PATIENCE, cluster::servers, eventually};
+use crate::support::cluster::servers;
 
 /// The lines of the metrics that begin so.
 async fn lines(stage: &Stage, beginning: &str) -> Vec<String> {

@@ -6,11 +6,11 @@ use std::{
 };
 
 use axum::body::Bytes;
+use headwater_testing::charts::{Answer, gzip};
 use serde_json::json;
 
 use super::{FETCH, LOAD, SMALL, Stage};
 use crate::support::{
-    chart_repository::{Answer, gzip},
     cluster::servers,
     memory::{peak, reset_peak},
 };

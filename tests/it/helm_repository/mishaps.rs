@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use headwater_testing::charts::{Answer, gzip};
 use serde_json::json;
 
 use super::{FETCH, LOAD, SMALL, Stage};
 use crate::support::{
     artifact::{check, download},
-    chart_repository::{Answer, gzip},
     cluster::servers,
     namespace::condition,
 };

@@ -1,14 +1,13 @@
 //! Servers that send us to others: credentials stay home unless the repository says otherwise.
 
+use headwater_testing::{
+    charts::{Answer, ChartRepository},
+    tls::Authority,
+};
 use serde_json::json;
 
 use super::{FETCH, Stage};
-use crate::support::{
-    chart_repository::{Answer, ChartRepository},
-    cluster::servers,
-    namespace::status_is,
-    tls::Authority,
-};
+use crate::support::{cluster::servers, namespace::status_is};
 
 const SECRET: &[(&str, &str)] = &[("username", "user"), ("password", "h1dden")];
 

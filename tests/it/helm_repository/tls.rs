@@ -1,9 +1,10 @@
 //! Private authorities and client certificates.
 
+use headwater_testing::{charts::ChartRepository, tls::Authority};
 use serde_json::json;
 
 use super::{FETCH, Stage};
-use crate::support::{chart_repository::ChartRepository, cluster::servers, tls::Authority};
+use crate::support::cluster::servers;
 
 /// The keys of a Secret with their values.
 type Data<'a> = &'a [(&'a str, &'a str)];

@@ -1,11 +1,11 @@
 //! What an index costs that has not changed, and which servers are believed.
 
+use headwater_testing::charts::{ChartRepository, Validators};
 use serde_json::json;
 
 use super::{SMALL, SMALL_HEX, Stage};
 use crate::support::{
     artifact::{check, download},
-    chart_repository::{ChartRepository, Validators},
     cluster::servers,
     namespace::revision,
 };

@@ -5,16 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headwater_testing::{PATIENCE, eventually, git::Repository};
 use serde_json::{Value, json};
 
 use super::{LIB, OWN, embedded, including, repository, source};
 use crate::support::{
-    PATIENCE,
     artifact::{files, listing},
     cluster::servers,
     controller::Controller,
-    eventually,
-    git::Repository,
     namespace::{condition, message, revision, status_is},
     world::World,
 };

@@ -6,15 +6,13 @@ use std::{
     time::Duration,
 };
 
+use headwater_testing::{loudly, noise, tmpfs::Tmpfs};
 use serde_json::{Value, json};
 
 use super::{FILES, below, check_next, main_of, mirrors, next, server, with_extension};
 use crate::support::{
     artifact::{check, download, files, listing},
-    cluster::loudly,
     namespace::{condition, message, revision, status_is},
-    noise,
-    tmpfs::Tmpfs,
     world::World,
 };
 

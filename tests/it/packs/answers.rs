@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures::{StreamExt as _, future::join_all, stream};
-use gix::ObjectId;
+use headwater_testing::git::{
+    packs::ObjectId,
+    script::{Script, endless, packet, packfile, refs},
+};
 use serde_json::json;
 
 use super::{ROOM, end_within, failure, server, simple};
 use crate::support::{
     namespace::{message, revision, status_is},
-    packs::{Script, endless, packet, packfile, refs},
     world::World,
 };
 

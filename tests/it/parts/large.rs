@@ -2,16 +2,19 @@
 
 use std::process::Command;
 
+use headwater_testing::{
+    git::{
+        front::{Front, pointer},
+        server::Access,
+    },
+    loudly, noise,
+};
 use serde_json::{Value, json};
 
 use super::{any_server, changed, commit, failed_but_kept, same_revision_other_artifact, world};
 use crate::support::{
     artifact::{files, listing},
-    cluster::loudly,
-    front::{Front, pointer},
-    git_server::Access,
     namespace::{condition, message},
-    noise,
     world::World,
 };
 

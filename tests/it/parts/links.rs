@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, path::Path, process::Command};
 
 use flate2::read::GzDecoder;
+use headwater_testing::git::Repository;
 use serde_json::{Value, json};
 use tar::{Archive, EntryType};
 
 use super::{changed, commit, paths, same_revision_other_artifact, world};
 use crate::support::{
     artifact::{check, download},
-    git::Repository,
     namespace::revision,
 };
 

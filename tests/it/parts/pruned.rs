@@ -1,17 +1,18 @@
 //! Additions to Flux's API under CRDs that do not know them.
 
 use headwater_apiserver::{ApiServer, Place};
+use headwater_testing::{
+    PATIENCE, eventually,
+    git::{front::pointer, server::GitServer},
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::commit;
 use crate::support::{
-    PATIENCE, artifact,
+    artifact,
     controller::{Controller, kubeconfig},
-    eventually,
-    front::pointer,
-    git_server::GitServer,
     namespace::{condition, revision},
 };
 

@@ -1,13 +1,12 @@
 //! `spec.sparseCheckout`.
 
+use headwater_testing::{git::front::Front, noise};
 use serde_json::{Value, json};
 
 use super::{changed, failed_but_kept, paths, same_revision_other_artifact, world};
 use crate::support::{
     artifact::{files, listing},
-    front::Front,
     namespace::{condition, message, revision},
-    noise,
 };
 
 const FILES: &[(&str, &str)] = &[

@@ -1,19 +1,18 @@
 //! `spec.recurseSubmodules`.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use headwater_testing::{
+    git::{
+        Repository,
+        server::{Access, GitServer},
+    },
+    proxy::{http::HttpProxy, socks::Guests},
+    tls::Authority,
+};
 use serde_json::{Value, json};
 
 use super::{changed, commit, failed_but_kept, paths, same_revision_other_artifact, world};
-use crate::support::{
-    artifact::listing,
-    git::Repository,
-    git_server::{Access, GitServer},
-    http_proxy::HttpProxy,
-    namespace::message,
-    socks::Guests,
-    tls::Authority,
-    world::World,
-};
+use crate::support::{artifact::listing, namespace::message, world::World};
 
 fn spec(url: &str) -> Value {
     json!({"url": url, "ref": {"branch": "main"}, "recurseSubmodules": true})

@@ -1,6 +1,10 @@
 //! `provider: azure`.
 
 use axum::{body::Body, http::Response};
+use headwater_testing::{
+    git::server::Access,
+    proxy::{http::HttpProxy, socks::Guests},
+};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{
     Api,
@@ -13,7 +17,7 @@ use super::{
     issuer::{Asked, Issuer, claims, said},
     issues_tokens, refused, stalled, tells_none_of,
 };
-use crate::support::{cluster::servers, git_server::Access, http_proxy::HttpProxy, socks::Guests, world::World};
+use crate::support::{cluster::servers, world::World};
 
 const TOKEN: &str = "entra-hidden-t0ken";
 const GATE: &str = "--feature-gates=ObjectLevelWorkloadIdentity=true";

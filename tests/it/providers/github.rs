@@ -14,6 +14,14 @@ use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
+use headwater_testing::{
+    git::{
+        front::Front,
+        server::{Access, GitServer},
+    },
+    proxy::{http::HttpProxy, socks::Guests},
+    tls::Authority,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -21,16 +29,7 @@ use super::{
     issuer::{Asked, Issuer, after, claims, said},
     refused, tells_none_of,
 };
-use crate::support::{
-    artifact::listing,
-    front::Front,
-    git_server::{Access, GitServer},
-    http_proxy::HttpProxy,
-    namespace::message,
-    socks::Guests,
-    tls::Authority,
-    world::World,
-};
+use crate::support::{artifact::listing, namespace::message, world::World};
 
 pub const TOKEN: &str = "ghs_hidden0Token";
 const SECOND: &str = "ghs_hidden1Token";

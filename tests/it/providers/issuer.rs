@@ -13,10 +13,9 @@ use axum::{
     serve::Listener as _,
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use headwater_testing::tls::{Authority, TlsListener, acceptor};
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet};
-
-use crate::support::tls::{Authority, TlsListener, acceptor};
 
 /// An answer with this status never comes.
 pub const NEVER: u16 = 418;

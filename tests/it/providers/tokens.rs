@@ -1,10 +1,12 @@
 //! The cache of tokens, as its metrics tell of it.
 
+use headwater_testing::{PATIENCE, eventually};
+
 use super::{
     github::{App, TOKEN, issued, spec, world},
     issuer::Issuer,
 };
-use crate::support::{PATIENCE, eventually, world::World};
+use crate::support::world::World;
 
 async fn metrics(world: &World) -> Vec<String> {
     let text = reqwest::get(format!("{}/metrics", world.controller.metrics)).await.unwrap().text().await.unwrap();

@@ -1,15 +1,17 @@
 //! The proxies of the controller's environment.
 
+use headwater_testing::{
+    process::Process,
+    proxy::{
+        http::HttpProxy,
+        socks::{Guests, Socks},
+    },
+    ssh::Sshd,
+};
 use serde_json::{Value, json};
 
 use super::{FILES, Hidden, MEMBERS, PASSWORD, any_server};
-use crate::support::{
-    http_proxy::HttpProxy,
-    process::Process,
-    socks::{Guests, Socks},
-    sshd::Sshd,
-    world::World,
-};
+use crate::support::world::World;
 
 /// Every name of a variable that tells of proxies.
 const NAMES: [&str; 8] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];

@@ -1,17 +1,14 @@
 //! Who may pull, from whom, and that what must stay secret does.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use headwater_testing::{
+    registry::{self, Access, Options, PASSWORD, USER},
+    tls::Authority,
+};
 use serde_json::{Value, json};
 
 use super::{archive, charts, docker_secret, in_clear, not_let_in, order, podinfo, push, repositories, tells_none_of, unpulled, with};
-use crate::support::{
-    artifact::download,
-    cluster::servers,
-    namespace::condition,
-    registry::{self, Access, Options, PASSWORD, USER},
-    tls::Authority,
-    world::World,
-};
+use crate::support::{artifact::download, cluster::servers, namespace::condition, world::World};
 
 const WRONG: &str = "wr0ng-hidden-password";
 

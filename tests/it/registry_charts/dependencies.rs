@@ -1,5 +1,10 @@
 //! Charts in Git that need charts in registries.
 
+use headwater_testing::{
+    process::Process,
+    registry::{self, Access, Options, PASSWORD, USER},
+    tls::Authority,
+};
 use serde_json::json;
 
 use super::{charts, in_clear, push, repositories, with};
@@ -7,9 +12,6 @@ use crate::support::{
     artifact::{files, listing},
     cluster::servers,
     namespace::{condition, message},
-    process::Process,
-    registry::{self, Access, Options, PASSWORD, USER},
-    tls::Authority,
     world::World,
 };
 

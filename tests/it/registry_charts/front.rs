@@ -8,13 +8,12 @@ use axum::{
     extract::State,
     http::{Request, Response},
 };
-use tokio::{net::TcpListener, task::JoinSet};
-use tokio_rustls::TlsAcceptor;
-
-use crate::support::{
+use headwater_testing::{
     registry::Registry,
     tls::{Authority, TlsListener},
 };
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// An answer with this status never comes.
 pub const NEVER: u16 = 418;

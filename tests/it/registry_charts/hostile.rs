@@ -8,6 +8,7 @@ use axum::{
 };
 use futures::stream;
 use headwater::fetch::oci::{Digest, IMAGE_MANIFEST};
+use headwater_testing::registry::{self, Access, Options, PASSWORD, USER};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,13 +16,7 @@ use super::{
     front::{Asked, Front, NEVER, said},
     in_clear, order, push, tells_none_of, unpulled, with,
 };
-use crate::support::{
-    artifact::download,
-    cluster::servers,
-    namespace::message,
-    registry::{self, Access, Options, PASSWORD, USER},
-    world::World,
-};
+use crate::support::{artifact::download, cluster::servers, namespace::message, world::World};
 
 /// How a folder of the registry misbehaves, the version that is asked for, and what is told of it in the end.
 const MANNERS: [(&str, &str, &str); 16] = [

@@ -4,6 +4,12 @@
 
 use axum::{body::Body, http::Response};
 use base64::{Engine as _, prelude::*};
+use headwater_testing::{
+    process::Process,
+    proxy::{http::HttpProxy, socks::Guests},
+    registry::{self, Access, Options, PASSWORD, USER},
+    tls::Authority,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,16 +17,7 @@ use super::{
     front::{Asked, Front, said},
     in_clear, not_let_in, order, podinfo, push, repositories, tells_none_of, with,
 };
-use crate::support::{
-    artifact::download,
-    cluster::servers,
-    http_proxy::HttpProxy,
-    process::Process,
-    registry::{self, Access, Options, PASSWORD, USER},
-    socks::Guests,
-    tls::Authority,
-    world::World,
-};
+use crate::support::{artifact::download, cluster::servers, world::World};
 
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const ACR: &str = "charts.azurecr.io";

@@ -5,15 +5,17 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use headwater_testing::{
+    charts::chart,
+    registry::{self, Options, Registry},
+};
 use serde_json::json;
 
 use super::{archive, charts, in_clear, podinfo, repositories, with};
 use crate::support::{
     artifact::download,
-    chart_repository::chart,
     cluster::servers,
     namespace::{condition, message, status_is},
-    registry::{self, Options, Registry},
     world::World,
 };
 

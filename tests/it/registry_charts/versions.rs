@@ -1,5 +1,6 @@
 //! Which version of a chart is meant, and what it costs to find out.
 
+use headwater_testing::registry::{self, Options};
 use serde_json::json;
 
 use super::{archive, charts, front::Front, in_clear, order, podinfo, push, repositories, unpulled, with};
@@ -7,7 +8,6 @@ use crate::support::{
     artifact::{check, download, listing},
     cluster::servers,
     namespace::{condition, message, revision},
-    registry::{self, Options},
     world::World,
 };
 

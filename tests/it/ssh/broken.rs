@@ -5,6 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use headwater_testing::{
+    noise,
+    proxy::relay::{Cut, Relay},
+    ssh::Sshd,
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -16,9 +21,6 @@ use super::{secret, spec, world};
 use crate::support::{
     artifact::{files, listing},
     namespace::{condition, message},
-    noise,
-    relay::{Cut, Relay},
-    sshd::Sshd,
     world::World,
 };
 

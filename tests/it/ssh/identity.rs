@@ -1,14 +1,11 @@
 //! Who logs in: formats of keys, passphrases, and keys that do not fit.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use headwater_testing::ssh::{Pair, Sshd};
 use rcgen::KeyPair;
 
 use super::{secret, spec, world};
-use crate::support::{
-    namespace::message,
-    sshd::{Pair, Sshd},
-    world::World,
-};
+use crate::support::{namespace::message, world::World};
 
 const PASSPHRASE: &str = "pa55phrase-hidden";
 

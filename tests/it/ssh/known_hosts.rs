@@ -2,12 +2,12 @@
 
 use std::fs;
 
+use headwater_testing::ssh::{Pair, Sshd, keygen};
 use serde_json::{Value, json};
 
 use super::{secret, spec, world};
 use crate::support::{
     namespace::{condition, message, revision, status_is},
-    sshd::{Pair, Sshd, keygen},
     world::World,
 };
 

@@ -2,15 +2,13 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
-    sync::atomic::{AtomicU16, Ordering},
 };
 
-use serde_json::json;
+use headwater_testing::{PATIENCE, command, eventually, kubernetes, port, process::Process};
 
-use super::{PATIENCE, events::EventSink, eventually, process::Process};
+use super::events::EventSink;
 
 /// A `headwater controller` process with its storage folder, which outlives a restart.
 pub struct Controller {
@@ -35,8 +33,7 @@ impl Controller {
         for folder in [&storage, &temporary] {
             fs::create_dir_all(folder).unwrap();
         }
-        let local = || format!("127.0.0.1:{}", port());
-        let (origin, metrics, health) = (local(), local(), local());
+        let (origin, metrics, health) = (port::address(), port::address(), port::address());
         let mut arguments = vec![
             "controller".to_owned(),
             format!("--storage-path={}", storage.display()),
@@ -73,19 +70,19 @@ impl Controller {
 
     /// What starts the process.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-        command
+        let mut headwater = command(env!("CARGO_BIN_EXE_headwater"));
+        headwater
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("RUNTIME_NAMESPACE", "default")
             .env("TMPDIR", &self.temporary);
-        command
+        headwater
     }
 
     /// Starts the process, without waiting for it.
     pub fn spawn(&mut self) {
-        let mut command = self.command();
-        self.process.spawn(&mut command);
+        let mut headwater = self.command();
+        self.process.spawn(&mut headwater);
     }
 
     /// Starts the process and waits until it says that it is ready.
@@ -137,26 +134,9 @@ impl Controller {
     }
 }
 
-/// A loopback port that is free now and that no other caller is given. It lies below the range from which the system
-/// takes ports for outgoing connections, so that it is still free when the process listens on it.
-pub fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
-    loop {
-        let port = first.saturating_add(NEXT.fetch_add(1, Ordering::SeqCst));
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// Writes a kubeconfig for the API server at `url`, which asks for no credentials, into `folder`.
 pub fn kubeconfig(folder: &Path, url: &str) -> PathBuf {
     let path = folder.join("kubeconfig");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {}}],
-        "clusters": [{"name": "x", "cluster": {"server": url}}], "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-    });
-    fs::write(&path, config.to_string()).unwrap();
+    fs::write(&path, kubernetes::kubeconfig(url, None, None)).unwrap();
     path
 }

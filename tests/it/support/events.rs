@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{Router, body::Bytes, extract::State, http::StatusCode};
+use headwater_testing::web::serve;
 use serde_json::Value;
 use tokio::task::JoinSet;
-
-use super::serve;
 
 /// Keeps the body of everything that is posted to it.
 pub struct EventSink {

@@ -1,10 +1,11 @@
 //! A namespace of one test, and what a test does with the objects in it.
 
 use axum::http::{Method, Request};
+use headwater_testing::{PATIENCE, eventually};
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, cluster::Server, eventually};
+use super::cluster::Server;
 
 /// The label by which a test's controller knows its objects.
 pub const LABEL: &str = "headwater.test/run";

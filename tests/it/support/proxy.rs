@@ -15,6 +15,7 @@ use axum::{
     extract::State,
     http::{Method, Request, Response, Uri},
 };
+use headwater_testing::{kubernetes, web::serve};
 use kube::Client;
 use serde_json::json;
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{cluster::Server, serve};
+use super::cluster::Server;
 
 /// Passes connections on, until it is told to be gone.
 pub struct Outage {
@@ -89,13 +90,8 @@ impl Conflicts {
         let state = (server.client().await, Arc::clone(&left));
         let (port, tasks) = serve(Router::new().fallback(pass).with_state(state)).await;
         let kubeconfig = folder.join("kubeconfig-conflicts");
-        let content = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "tests",
-            "clusters": [{"name": "tests", "cluster": {"server": format!("http://127.0.0.1:{port}")}}],
-            "users": [{"name": "tests", "user": {}}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
-        });
-        std::fs::write(&kubeconfig, content.to_string()).unwrap();
+        let content = kubernetes::kubeconfig(&format!("http://127.0.0.1:{port}"), None, None);
+        std::fs::write(&kubeconfig, content).unwrap();
         Self { kubeconfig, left, _tasks: tasks }
     }
 

@@ -3,15 +3,14 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
+use headwater_testing::{PATIENCE, command, eventually, port, process::Process};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use super::{PATIENCE, controller::port, eventually, process::Process};
 
 /// Where the GitRepositories of the namespace `default` are.
 const SOURCES: &str = "/apis/source.toolkit.fluxcd.io/v1/namespaces/default/gitrepositories";
@@ -36,7 +35,7 @@ impl Standalone {
     /// One that is not running yet, with these arguments beside those of the harness.
     pub fn new(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (manifests, listen, storage) = (folder.path().join("manifests"), local(), local());
+        let (manifests, listen, storage) = (folder.path().join("manifests"), port::address(), port::address());
         fs::create_dir_all(&manifests).unwrap();
         fs::create_dir_all(folder.path().join("tmp")).unwrap();
         let mut arguments = vec![
@@ -57,8 +56,8 @@ impl Standalone {
     /// Starts the process, waits for the API's first answer, and says how long that took.
     pub async fn start(&mut self) -> Duration {
         let start = Instant::now();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-        self.process.spawn(command.args(&self.arguments).env_clear().env("TMPDIR", self.folder.path().join("tmp")));
+        let mut headwater = command(env!("CARGO_BIN_EXE_headwater"));
+        self.process.spawn(headwater.args(&self.arguments).env_clear().env("TMPDIR", self.folder.path().join("tmp")));
         while !matches!(self.http.get(format!("{}/readyz", self.url)).send().await, Ok(answer) if answer.status() == 200) {
             assert!(self.process.is_running() && start.elapsed() < PATIENCE, "it does not start: {}", self.log());
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -204,9 +203,4 @@ pub fn source(name: &str, url: &str) -> String {
 /// The URL of a folder of this machine.
 pub fn file_url(path: &Path) -> String {
     format!("file://{}", path.canonicalize().unwrap().display())
-}
-
-/// A loopback address that is free.
-pub fn local() -> String {
-    format!("127.0.0.1:{}", port())
 }

@@ -1,8 +1,9 @@
 //! All that a test usually needs, in one value.
 
+use headwater_testing::git::server::GitServer;
 use tempfile::TempDir;
 
-use super::{cluster::Server, controller::Controller, git_server::GitServer, namespace::Namespace};
+use super::{cluster::Server, controller::Controller, namespace::Namespace};
 
 /// A namespace, a git server and a running controller that sees this namespace's objects only.
 pub struct World {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Response};
+use headwater_testing::git::server::Access;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -23,10 +24,7 @@ use crate::{
         issuer::{Issuer, NEVER, after, said},
         refused, stalled, tells_none_of,
     },
-    support::{
-        git_server::Access,
-        namespace::{condition, message},
-    },
+    support::namespace::{condition, message},
 };
 
 #[tokio::test(flavor = "multi_thread")]

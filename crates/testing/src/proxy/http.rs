@@ -13,13 +13,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{
-    socks::Guests,
-    tls::{Authority, acceptor},
-};
+use super::socks::Guests;
+use crate::tls::{Authority, acceptor};
 
-/// How the proxy answers.
-#[derive(Clone, Copy, PartialEq)]
+/// The way in which the proxy answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Manner {
     /// As a proxy does.
     Serve,
@@ -36,14 +34,16 @@ pub enum Manner {
 /// A request to the proxy.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// Its method, such as `CONNECT`.
     pub method: String,
-    /// What it is to reach: `host:port`.
+    /// The server that it is to reach: `host:port`.
     pub target: String,
-    /// All that came before the body.
+    /// Its request line and headers.
     pub head: String,
 }
 
 /// The proxy; it ends with its owner.
+#[derive(Debug)]
 pub struct HttpProxy {
     /// Such as `http://127.0.0.1:80`.
     pub url: String,
@@ -51,6 +51,7 @@ pub struct HttpProxy {
     _tasks: JoinSet<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
     guests: Guests,
     names: Vec<(String, SocketAddr)>,
@@ -96,7 +97,7 @@ impl HttpProxy {
         Self { url, shared, _tasks: tasks }
     }
 
-    /// Changes how the proxy answers from now on.
+    /// Changes the way in which the proxy answers from now on.
     pub fn set_manner(&self, manner: Manner) {
         *self.shared.manner.lock().unwrap() = manner;
     }
@@ -170,7 +171,7 @@ async fn converse(mut near: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared
     copy_bidirectional(&mut near, &mut far).await.map(drop)
 }
 
-/// What comes before an empty line, and what has come after it already.
+/// The text before an empty line, and the bytes that have come after it already.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Stands between a controller and a git server: it counts, and a test can do something in between.
+//! A web server between a client and a Git server: it counts, and a test can do something in between.
 
 use std::sync::{
     Arc, Mutex,
@@ -13,25 +13,30 @@ use axum::{
 };
 use tokio::task::JoinSet;
 
-use super::{git_server::GitServer, serve};
+use super::server::GitServer;
+use crate::web::serve;
 
-/// What a request asks for.
+/// The step of a fetch that a request is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
+    /// Asks for the server's capabilities.
     Greeting,
+    /// Asks for the references.
     Refs,
+    /// Asks for objects.
     Pack,
 }
 
 /// A request that was answered.
 #[derive(Clone, Debug)]
 pub struct Answered {
+    /// Its step of a fetch.
     pub step: Step,
     /// Bytes of the answer.
     pub bytes: usize,
 }
 
-/// The one in between. It ends with its owner.
+/// The server in between. It ends with its owner.
 pub struct Middleman {
     origin: String,
     shared: Arc<Shared>,
@@ -62,27 +67,27 @@ impl Middleman {
         Self { origin: format!("http://127.0.0.1:{port}"), shared, _tasks: tasks }
     }
 
-    /// Where the repository of that name is fetched from.
+    /// The URL of the repository of that name.
     pub fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.origin)
     }
 
-    /// Does something before the next pack is asked for: after references were told.
+    /// Does something before the next pack is asked for, when references have been listed.
     pub fn before_pack(&self, hook: impl FnOnce() + Send + 'static) {
         *self.shared.before_pack.lock().unwrap() = Some(Box::new(hook));
     }
 
-    /// Whether packs are asked for and never come.
+    /// Lets packs be asked for and never come, or come again.
     pub fn set_deaf(&self, deaf: bool) {
         self.shared.deaf.store(deaf, Ordering::SeqCst);
     }
 
-    /// What was answered so far.
+    /// The answers so far.
     pub fn answered(&self) -> Vec<Answered> {
         self.shared.answered.lock().unwrap().clone()
     }
 
-    /// How many packs were sent so far.
+    /// The number of packs so far.
     pub fn packs(&self) -> usize {
         self.answered().iter().filter(|answered| answered.step == Step::Pack).count()
     }

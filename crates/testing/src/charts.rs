@@ -22,13 +22,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    header, hex, serve,
+use crate::{
     tls::{Authority, TlsListener, acceptor},
+    web::{header, serve},
 };
 
-/// What the server says of the version of a file.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+/// The word of the server on the version of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Validators {
     /// Nothing.
     #[default]
@@ -37,13 +37,13 @@ pub enum Validators {
     Tag,
     /// A weak entity tag.
     Weak,
-    /// When it was put there.
+    /// The time at which it was put there.
     Date,
     /// Always the same entity tag, which it does not look at itself.
     Lie,
 }
 
-/// How the server answers for one path.
+/// The way in which the server answers for one path.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// With this status and body.
@@ -69,6 +69,7 @@ pub enum Answer {
 pub struct Seen {
     /// Without the slash at its beginning.
     pub path: String,
+    /// Its headers.
     pub headers: HeaderMap,
 }
 
@@ -82,13 +83,15 @@ impl Seen {
 type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// A running server; it ends with its owner.
+#[derive(Debug)]
 pub struct ChartRepository {
+    /// Its scheme, host and port.
     pub origin: String,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     files: Mutex<BTreeMap<String, File>>,
     answers: Mutex<BTreeMap<String, Answer>>,
@@ -99,7 +102,7 @@ struct Shared {
     bytes: Mutex<BTreeMap<String, usize>>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct File {
     content: Bytes,
     modified: String,
@@ -176,17 +179,17 @@ impl ChartRepository {
         *self.shared.authorization.lock().unwrap() = Some(value);
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// How often a path was asked for.
+    /// The number of requests for a path.
     pub fn requests(&self, path: &str) -> usize {
         self.shared.seen.lock().unwrap().iter().filter(|seen| seen.path == path).count()
     }
 
-    /// How many bytes of bodies were sent for a path.
+    /// The bytes of bodies that were sent for a path.
     pub fn bytes(&self, path: &str) -> usize {
         self.shared.bytes.lock().unwrap().get(path).copied().unwrap_or_default()
     }
@@ -211,7 +214,7 @@ pub fn chart(name: &str, version: &str, files: &[(&str, &str)]) -> Vec<u8> {
 pub fn index(charts: &[(&str, &str, &[u8])]) -> String {
     let mut entries = BTreeMap::<&str, String>::new();
     for (name, version, archive) in charts {
-        let digest = hex(&Sha256::digest(archive));
+        let digest = hex::encode(Sha256::digest(archive));
         let entry = format!(
             "  - apiVersion: v2\n    name: {name}\n    version: {version}\n    digest: {digest}\n    created: \"2024-01-01T00:00:00Z\"\n    \
              urls:\n    - {name}-{version}.tgz\n"
@@ -274,7 +277,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
         }
         Answer::Cut => {
             let end = stream::once(async {
-                // What came before is to be on its way.
+                // The first half is to be on its way.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 Err(std::io::ErrorKind::ConnectionReset.into())
             });
@@ -290,7 +293,7 @@ fn serve_file(
     file: File,
     whole: impl Fn(Builder, Bytes) -> Response<Body>,
 ) -> Response<Body> {
-    let digest = hex(&Sha256::digest(&file.content)[..8]);
+    let digest = hex::encode(&Sha256::digest(&file.content)[..8]);
     let validators = *shared.validators.lock().unwrap();
     let (name, value, condition) = match validators {
         Validators::None => ("x-nothing", String::new(), None),

@@ -10,15 +10,16 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{
-    git::Repository,
-    git_server::GitServer,
-    sshd::{Pair, keygen, write_private},
+use super::{Repository, server::GitServer};
+use crate::{
+    command,
+    ssh::{Pair, keygen, write_private},
 };
 
 /// A key that signs.
+#[derive(Debug)]
 pub struct Key {
-    /// What the controller calls it: the long id of an OpenPGP key, the fingerprint of an SSH key.
+    /// The long id of an OpenPGP key, the fingerprint of an SSH key.
     pub id: String,
     /// The public half, as a Secret holds it.
     pub public: String,
@@ -31,7 +32,7 @@ pub struct Key {
 impl Drop for Key {
     fn drop(&mut self) {
         // The agent of GnuPG goes on for ever where nobody ends it.
-        let _ = Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home.path()).output();
+        let _ = command("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home.path()).output();
     }
 }
 
@@ -57,7 +58,7 @@ impl Key {
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         let program = program.display().to_string();
-        let run = |program: &str, arguments: &[&str]| run(Command::new(program).args(arguments).env("GNUPGHOME", home.path()), b"");
+        let run = |program: &str, arguments: &[&str]| run(command(program).args(arguments).env("GNUPGHOME", home.path()), b"");
         run(&program, &["--passphrase", "", "--quick-gen-key", "T <t@example.com>", "ed25519", "sign", lifetime]);
         let list = run("gpg", &["--batch", "--list-keys", "--with-colons"]);
         let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
@@ -85,20 +86,22 @@ impl Key {
         let certificate = fs::read_to_string(path).unwrap().replace("\n:-----BEGIN", "\n-----BEGIN");
         let other = tempfile::tempdir().unwrap();
         let gpg = |arguments: &[&str], input: &str| {
-            run(Command::new("gpg").arg("--batch").args(arguments).env("GNUPGHOME", other.path()), input.as_bytes())
+            run(command("gpg").arg("--batch").args(arguments).env("GNUPGHOME", other.path()), input.as_bytes())
         };
         gpg(&["-q", "--import"], &self.public);
         gpg(&["-q", "--import"], &certificate);
         let public = gpg(&["--armor", "--export"], "");
-        run(Command::new("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", other.path()), b"");
+        run(command("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", other.path()), b"");
         public
     }
 }
 
-/// A repository on a git server, to which signed objects can be added.
+/// A repository on a Git server, to which signed objects can be added.
+#[derive(Debug)]
 pub struct Signed {
-    /// The same repository, for what nobody signs.
+    /// The same repository, for unsigned objects.
     pub plain: Repository,
+    /// Its URL.
     pub url: String,
     path: PathBuf,
 }
@@ -108,9 +111,7 @@ impl Signed {
     pub fn init(server: &GitServer) -> Self {
         let name = format!("{}.git", uuid::Uuid::new_v4().simple());
         let plain = server.repository(&name);
-        let roots = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
-        let path = roots.map(|root| root.path().join(&name)).find(|path| path.is_dir()).unwrap();
-        Self { plain, url: server.url(&name), path }
+        Self { plain, url: server.url(&name), path: server.root().join(name) }
     }
 
     /// Commits these files, and no others, onto `main`.
@@ -130,21 +131,20 @@ impl Signed {
         self.id(name)
     }
 
-    /// What a reference leads to, which is the tag where that is annotated.
+    /// The id of the object of a reference, which is the tag where that is annotated.
     pub fn id(&self, name: &str) -> String {
         self.git(&[], &["rev-parse", name])
     }
 
     fn git(&self, settings: &[String], arguments: &[&str]) -> String {
-        let mut command = Command::new("git");
-        command
-            .args(settings.iter().flat_map(|setting| ["-c", setting]))
+        let mut git = command("git");
+        git.args(settings.iter().flat_map(|setting| ["-c", setting]))
             .args(arguments)
             .env("GIT_DIR", &self.path)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .envs([("GIT_AUTHOR_NAME", "T"), ("GIT_AUTHOR_EMAIL", "t@example.com")])
             .envs([("GIT_COMMITTER_NAME", "T"), ("GIT_COMMITTER_EMAIL", "t@example.com")]);
-        run(&mut command, b"")
+        run(&mut git, b"")
     }
 }
 

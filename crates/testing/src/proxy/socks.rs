@@ -12,6 +12,7 @@ use tokio::{
 };
 
 /// The proxy; it ends with its owner.
+#[derive(Debug)]
 pub struct Socks {
     /// Such as `socks5://127.0.0.1:80`.
     pub url: String,
@@ -19,11 +20,12 @@ pub struct Socks {
     _tasks: JoinSet<()>,
 }
 
-/// Who may pass.
-#[derive(Clone, Copy)]
+/// The clients that may pass.
+#[derive(Clone, Copy, Debug)]
 pub enum Guests {
+    /// All of them.
     Anyone,
-    /// Who gives this user and this password.
+    /// Those that give this user and this password.
     Only(&'static str, &'static str),
 }
 

@@ -1,4 +1,4 @@
-//! A server in front of a git server: it counts what goes by, and keeps the files that Git LFS keeps outside of Git.
+//! A server in front of a Git server: it counts bytes, and it is the Git LFS server of the repositories.
 
 use std::{
     collections::BTreeMap,
@@ -16,40 +16,44 @@ use axum::{
     http::{Method, Request, Response, request::Parts},
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinSet};
-use tokio_rustls::TlsAcceptor;
 
-use super::{
-    git_server::GitServer,
-    header, hex, serve,
-    tls::{Authority, TlsListener},
+use super::server::GitServer;
+use crate::{
+    tls::{Authority, TlsListener, acceptor_for},
+    web::{header, serve},
 };
 
-/// What somebody asked of the large files.
+/// A request for large files.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// Its path.
     pub path: String,
+    /// The header of that name.
     pub authorization: Option<String>,
 }
 
 /// The server; it ends with its owner.
+#[derive(Debug)]
 pub struct Front {
+    /// Its scheme, host and port.
     pub origin: String,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
-    /// The git server.
+    /// The Git server.
     behind: String,
-    /// From where large files are fetched; from here where there is none.
+    /// The server of the large files; this one where there is none.
     store: Option<String>,
     http: reqwest::Client,
     large: Mutex<BTreeMap<String, Vec<u8>>>,
     asked: Mutex<Vec<Asked>>,
     bytes: AtomicUsize,
-    /// Whether the git server is to look as if it could not leave out objects.
+    /// Makes the Git server look as if it could not leave out objects.
     complete: AtomicBool,
 }
 
@@ -69,13 +73,9 @@ impl Front {
     /// Like [`Self::start`], but over TLS, with a certificate of that authority for `host`.
     pub async fn start_tls(git: &GitServer, authority: &Authority, host: &str) -> Self {
         let shared = Self::shared(git, None);
-        let (certificate, key) = authority.issue(host);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key.into()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("https://{}", listener.local_addr().unwrap());
-        let listener = TlsListener::new(listener, TlsAcceptor::from(Arc::new(config)));
+        let listener = TlsListener::new(listener, acceptor_for(&[host], authority, None));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -94,12 +94,12 @@ impl Front {
         })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.origin.split_once("://").unwrap().1.parse().unwrap()
     }
 
-    /// Where the repository of that name is fetched from.
+    /// The URL of the repository of that name.
     pub fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.origin)
     }
@@ -111,12 +111,12 @@ impl Front {
 
     /// Keeps bytes in place of those that the pointer is made for.
     pub fn keep_as(&self, promised: &[u8], content: &[u8]) -> String {
-        let id = hex(&Sha256::digest(promised));
+        let id = hex::encode(Sha256::digest(promised));
         self.shared.large.lock().unwrap().insert(id, content.to_vec());
         pointer(promised)
     }
 
-    /// What was asked of the large files.
+    /// The requests for large files so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
     }
@@ -126,7 +126,7 @@ impl Front {
         self.shared.complete.store(true, Ordering::SeqCst);
     }
 
-    /// How many bytes of Git went by since this was last asked.
+    /// Bytes of Git that went by since the last call.
     pub fn bytes(&self) -> usize {
         self.shared.bytes.swap(0, Ordering::SeqCst)
     }
@@ -134,7 +134,7 @@ impl Front {
 
 /// The pointer to a large file.
 pub fn pointer(content: &[u8]) -> String {
-    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", hex(&Sha256::digest(content)), content.len())
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", hex::encode(Sha256::digest(content)), content.len())
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {

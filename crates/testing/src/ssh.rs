@@ -4,19 +4,19 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     sync::OnceLock,
 };
 
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
-use super::{PATIENCE, controller::port, eventually, git::Repository, process::Process};
+use crate::{PATIENCE, command, eventually, git::Repository, needs, port, process::Process};
 
 /// A key pair as its two files would hold it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pair {
-    /// The private half; what format it has is the maker's choice.
+    /// The private half, in a format of its maker's choice.
     pub private: String,
     /// The public half: its type, its blob and nothing else.
     pub public: String,
@@ -33,6 +33,7 @@ impl Pair {
     }
 
     /// The same pair, with its private half written anew by `ssh-keygen -p` with these arguments.
+    #[must_use]
     pub fn rewritten(&self, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
@@ -42,19 +43,22 @@ impl Pair {
     }
 }
 
-/// What a client has asked the server to run.
+/// A command that a client has sent.
 #[derive(Debug)]
 pub struct Asked {
     /// The value of `GIT_PROTOCOL`; empty when there is none.
     pub protocol: String,
+    /// The command line.
     pub command: String,
 }
 
-/// The server. Who logs in is the user that runs the tests, with one of the authorized keys.
+/// The server. The user that runs the tests may log in, with one of the authorized keys.
+#[derive(Debug)]
 pub struct Sshd {
     // Ends before its folder goes.
     process: Process,
     folder: TempDir,
+    /// Its port on loopback.
     pub port: u16,
     /// The user that may log in.
     pub user: &'static str,
@@ -65,7 +69,7 @@ pub struct Sshd {
     options: Vec<String>,
 }
 
-/// What runs the command of a client, as its login shell would.
+/// The shell script that runs the command of a client, as its login shell would.
 const OBEY: &str = "exec sh -c \"$SSH_ORIGINAL_COMMAND\"";
 
 impl Sshd {
@@ -80,7 +84,7 @@ impl Sshd {
         let folder = tempfile::tempdir().unwrap();
         let mut sshd = Self {
             process: Process::new(folder.path().join("log")),
-            port: port(),
+            port: port::free(),
             user: user(),
             client: Pair::new(&["-t", "ed25519"]),
             hosts: vec![
@@ -144,7 +148,7 @@ impl Sshd {
         self.answer(&format!("export {}\n{OBEY}", environment.join(" ")));
     }
 
-    /// What clients have asked for so far.
+    /// The commands of clients so far.
     pub fn asked(&self) -> Vec<Asked> {
         let text = fs::read_to_string(self.folder.path().join("seen")).unwrap_or_default();
         text.split_terminator('\0')
@@ -163,7 +167,7 @@ impl Sshd {
         self.folder.path().canonicalize().unwrap().join("repositories")
     }
 
-    /// Where the repository of that name is fetched from; the name is written as it is to stand in a URL.
+    /// The URL of the repository of that name; the name is written as it is to stand in a URL.
     pub fn url(&self, name: &str) -> String {
         self.url_at(self.port, name)
     }
@@ -173,7 +177,7 @@ impl Sshd {
         format!("ssh://{}@127.0.0.1:{port}{}/{name}", self.user, self.root().display())
     }
 
-    /// How `known_hosts` writes the host.
+    /// The host as `known_hosts` has it.
     pub fn host(&self) -> String {
         format!("[127.0.0.1]:{}", self.port)
     }
@@ -189,14 +193,14 @@ impl Sshd {
         lines.join("\n") + "\n"
     }
 
-    /// What the server says about itself and its clients, at `DEBUG1`.
+    /// The messages of the server about itself and its clients, at `DEBUG1`.
     pub fn log(&self) -> String {
         self.process.log()
     }
 
     async fn listen(&mut self) {
         let config = self.configure();
-        self.process.spawn(Command::new(binary()).arg("-D").arg("-E").arg(self.folder.path().join("log")).arg("-f").arg(config));
+        self.process.spawn(command(binary()).arg("-D").arg("-E").arg(self.folder.path().join("log")).arg("-f").arg(config));
         eventually(PATIENCE, async || {
             assert!(self.process.is_running(), "sshd ended: {}", self.log());
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.map_err(|e| e.to_string())?;
@@ -244,7 +248,7 @@ impl Sshd {
         fs::write(&path, lines.join("\n") + "\n").unwrap();
 
         // Newer releases lock out an address that has failed to log in some times; older ones do not know the option.
-        let lenient = Command::new(binary()).args(["-t", "-o", "PerSourcePenalties=no", "-f"]).arg(&path).stderr(Stdio::null()).status();
+        let lenient = command(binary()).args(["-t", "-o", "PerSourcePenalties=no", "-f"]).arg(&path).stderr(Stdio::null()).status();
         if lenient.unwrap().success() {
             fs::write(&path, lines.join("\n") + "\nPerSourcePenalties no\n").unwrap();
         }
@@ -252,9 +256,9 @@ impl Sshd {
     }
 }
 
-/// Runs `ssh-keygen`, and answers what it says.
+/// Runs `ssh-keygen`, and answers its standard output.
 pub fn keygen(arguments: &[&str]) -> String {
-    let output = Command::new("ssh-keygen").args(arguments).stdin(Stdio::null()).output();
+    let output = command("ssh-keygen").args(arguments).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|e| panic!("ssh-keygen: {e}; these tests need OpenSSH's client"));
     assert!(output.status.success(), "ssh-keygen {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -275,21 +279,16 @@ fn public(path: &Path) -> String {
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = std::env::split_paths(&path)
-            .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
-            .map(|folder| folder.join("sshd"))
-            .find(|path| path.is_file());
         if user() == "root" {
             // Where the system starts no sshd of its own, nothing makes the folder in which a root's sshd locks itself up.
             let _ = fs::DirBuilder::new().mode(0o755).recursive(true).create("/run/sshd");
         }
-        found.unwrap_or_else(|| panic!("there is no sshd; these tests need OpenSSH's server"))
+        needs::find("sshd").unwrap_or_else(|| panic!("there is no sshd: the test has to look for it with needs!"))
     })
 }
 
 /// The user that runs the tests.
 fn user() -> &'static str {
     static USER: OnceLock<String> = OnceLock::new();
-    USER.get_or_init(|| String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned())
+    USER.get_or_init(|| String::from_utf8(command("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned())
 }

@@ -14,7 +14,14 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Authority {
+    /// A new authority.
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "Headwater tests");
@@ -47,10 +54,15 @@ impl Authority {
     }
 }
 
-/// Whatever takes the server's part in a handshake, with a certificate for `127.0.0.1` and `git.test`. Clients have to show
-/// a certificate of `clients`, where that is given.
+/// The server's part of a handshake, with a certificate for `127.0.0.1` and `git.test`. Clients have to show a certificate of
+/// `clients`, where that is given.
 pub fn acceptor(authority: &Authority, clients: Option<&Authority>) -> TlsAcceptor {
-    let (certificate, key) = authority.issue_for(&["127.0.0.1", "git.test"]);
+    acceptor_for(&["127.0.0.1", "git.test"], authority, clients)
+}
+
+/// Like [`acceptor`], with a certificate for other hosts.
+pub fn acceptor_for(hosts: &[&str], authority: &Authority, clients: Option<&Authority>) -> TlsAcceptor {
+    let (certificate, key) = authority.issue_for(hosts);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
     let config = match clients {
@@ -72,6 +84,7 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
+    /// Speaks TLS on the connections of `listener`.
     pub fn new(listener: TcpListener, acceptor: TlsAcceptor) -> Self {
         Self { listener, acceptor }
     }

@@ -1,10 +1,10 @@
-//! Git's own `http-backend` behind a server that can also misbehave on demand.
+//! Git's own `http-backend` behind a web server that can also misbehave on demand.
 
 use std::{
     io::Write as _,
     net::SocketAddr,
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -22,23 +22,24 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use super::{
-    git::Repository,
-    header,
+use super::Repository;
+use crate::{
+    tally::Tally,
     tls::{Authority, TlsListener, acceptor},
+    web::header,
 };
 
-/// Where in a fetch the server stops to behave.
-#[derive(Clone, Copy, PartialEq)]
+/// The point in a fetch at which the server stops to behave.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum At {
-    /// When it is asked what there is.
+    /// When it is asked for references.
     Refs,
-    /// When it is asked for the objects.
+    /// When it is asked for objects.
     Pack,
 }
 
-/// How the server answers.
-#[derive(Clone)]
+/// The way in which the server answers.
+#[derive(Clone, Debug)]
 pub enum Mode {
     /// As git does.
     Serve,
@@ -56,55 +57,66 @@ pub enum Mode {
     Status(u16, Bytes),
 }
 
-/// Who may fetch.
-#[derive(Clone)]
+/// The clients that may fetch.
+#[derive(Clone, Debug)]
 pub enum Access {
+    /// All of them.
     Anyone,
+    /// Those that give this user and this password.
     Basic(&'static str, &'static str),
+    /// Those that give this token.
     Bearer(&'static str),
 }
 
-/// How much of Git's protocol the server knows.
-#[derive(Clone, Copy)]
+/// The part of Git's protocol that the server knows.
+#[derive(Clone, Copy, Debug)]
 pub struct Dialect {
     /// The newest version that it speaks.
     pub version: u8,
-    /// What may be wanted by its object id.
+    /// The objects that may be wanted by their ids.
     pub wants: Wants,
-    /// Which capabilities it has, of those that git has.
+    /// Answers, of a capability of git, whether the server has it.
     pub knows: fn(&str) -> bool,
 }
 
 impl Dialect {
-    /// All that git itself knows.
+    /// Git itself.
     pub const NEWEST: Self = Self { version: 2, wants: Wants::Anything, knows: |_| true };
 }
 
-/// What may be wanted by its object id.
-#[derive(Clone, Copy, PartialEq)]
+/// The objects that may be wanted by their ids.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Wants {
+    /// All of them.
     Anything,
-    /// What a reference that is told of points at.
+    /// Those that a listed reference points at.
     References,
 }
 
 /// A request that the server has seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Its path.
     pub path: String,
+    /// The header of that name.
     pub authorization: Option<String>,
+    /// The header of that name.
     pub proxy_authorization: Option<String>,
 }
 
 /// The server: its repositories live as long as it does.
+#[derive(Debug)]
 pub struct GitServer {
+    /// Its scheme, host and port.
     pub origin: String,
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
 
+#[derive(Debug)]
 struct Shared {
     root: TempDir,
+    tally: Tally,
     mode: Mutex<Mode>,
     dialect: Mutex<Dialect>,
     access: Mutex<Access>,
@@ -148,6 +160,7 @@ impl GitServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shared = Arc::new(Shared {
             root: tempfile::tempdir().unwrap(),
+            tally: Tally::of_this_test(),
             mode: Mutex::new(Mode::Serve),
             dialect: Mutex::new(Dialect::NEWEST),
             access: Mutex::new(Access::Anyone),
@@ -166,27 +179,32 @@ impl GitServer {
         Repository::init(&self.shared.root.path().join(name))
     }
 
-    /// Where the repository of that name is fetched from.
+    /// The folder of the repositories.
+    pub fn root(&self) -> &Path {
+        self.shared.root.path()
+    }
+
+    /// The URL of the repository of that name.
     pub fn url(&self, name: &str) -> String {
         format!("{}/{name}", self.origin)
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.origin.split_once("://").unwrap().1.parse().unwrap()
     }
 
-    /// Changes how much of the protocol the server knows from now on.
+    /// Changes the part of the protocol that the server knows from now on.
     pub fn set_dialect(&self, dialect: Dialect) {
         *self.shared.dialect.lock().unwrap() = dialect;
     }
 
-    /// Changes how the server answers from now on.
+    /// Changes the way in which the server answers from now on.
     pub fn set_mode(&self, mode: Mode) {
         *self.shared.mode.lock().unwrap() = mode;
     }
 
-    /// Changes who may fetch from now on.
+    /// Changes the clients that may fetch from now on.
     pub fn set_access(&self, access: Access) {
         *self.shared.access.lock().unwrap() = access;
     }
@@ -255,7 +273,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     }
 }
 
-/// What starts as an answer should and never ends.
+/// An answer that starts as it should and never ends.
 fn endless(at: At) -> Body {
     let (start, more): (&[u8], Vec<u8>) = match at {
         At::Refs => (b"001e# service=git-upload-pack\n0000000eversion 2\n", format!("ffe0{}", "x".repeat(0xffe0 - 4)).into()),
@@ -286,7 +304,7 @@ async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes)
         (1, asked) if !asked.is_empty() => "version=1".to_owned(),
         _ => String::new(),
     };
-    let mut command = Command::new("git");
+    let mut command = shared.tally.command("git");
     command
         .arg("http-backend")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

@@ -1,14 +1,25 @@
-//! Bare repositories with commits that are the same in every run, made by git itself.
+//! Git: bare repositories with commits that are the same in every run, servers that have them, and packs made by hand.
+
+pub mod client;
+pub mod front;
+pub mod middleman;
+pub mod packs;
+pub mod script;
+pub mod server;
+pub mod signed;
 
 use std::{
     cell::Cell,
     fmt::Write as _,
     io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
+use crate::command;
+
 /// One bare repository.
+#[derive(Debug)]
 pub struct Repository {
     path: PathBuf,
     clock: Cell<u64>,
@@ -81,8 +92,7 @@ impl Repository {
             tree.push(b' ');
             tree.extend_from_slice(name);
             tree.push(0);
-            let pairs = object.as_bytes().chunks(2);
-            tree.extend(pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()));
+            tree.extend(hex::decode(object).unwrap());
         }
         self.git(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], &tree)
     }
@@ -105,7 +115,7 @@ impl Repository {
 
     fn git(&self, arguments: &[&str], input: &[u8]) -> String {
         let date = format!("{} +0000", self.clock.get());
-        let mut child = Command::new("git")
+        let mut child = command("git")
             .args(arguments)
             .current_dir(&self.path)
             .env("GIT_DIR", &self.path)

@@ -1,4 +1,4 @@
-//! A relay that cuts connections off, or stops to pass on, after so many bytes.
+//! A relay that cuts connections off, or stops to pass on, after some bytes.
 
 use std::{
     net::SocketAddr,
@@ -14,18 +14,21 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What happens to a connection whose server has sent so many bytes.
-#[derive(Clone, Copy)]
+/// The end of a connection.
+#[derive(Clone, Copy, Debug)]
 pub enum Cut {
+    /// It is left alone.
     Never,
-    /// It is closed.
+    /// It is closed when the server has sent that many bytes.
     Close(usize),
-    /// Nothing comes any more.
+    /// Nothing comes any more when the server has sent that many bytes.
     Stall(usize),
 }
 
 /// The relay; it ends with its owner, and its connections with it.
+#[derive(Debug)]
 pub struct Relay {
+    /// Its port on loopback.
     pub port: u16,
     cut: Arc<Mutex<Cut>>,
     most: Arc<AtomicUsize>,

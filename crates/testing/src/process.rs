@@ -1,4 +1,4 @@
-//! The real binary as a process that can be killed, ended and started again.
+//! A process that can be killed, ended and started again.
 
 use std::{
     fs,
@@ -7,16 +7,17 @@ use std::{
     time::Duration,
 };
 
-use super::eventually;
+use crate::{command, eventually};
 
 /// A process that writes to a log, which outlives it. It ends with its owner.
+#[derive(Debug)]
 pub struct Process {
     log: PathBuf,
     child: Option<Child>,
 }
 
 impl Process {
-    /// One that is not running yet.
+    /// A process that is not running yet, and the file that it will write to.
     pub fn new(log: PathBuf) -> Self {
         Self { log, child: None }
     }
@@ -28,12 +29,12 @@ impl Process {
         self.child = Some(command.spawn().unwrap());
     }
 
-    /// Whether it is there.
+    /// Answers whether it is running.
     pub fn is_running(&mut self) -> bool {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
-    /// Its number; it has to be there.
+    /// Its number; it has to be running.
     pub fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
@@ -72,9 +73,10 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal.
+/// Sends a signal, such as `-TERM`.
 pub fn ask(child: &Child, signal: &str) {
-    let asked = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    // The command is a part of the shell: no package has to bring it.
+    let asked = command("sh").args(["-c", "kill \"$0\" \"$1\"", signal, &child.id().to_string()]).status().unwrap();
     assert!(asked.success());
 }
 

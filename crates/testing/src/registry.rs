@@ -1,13 +1,12 @@
-//! A real OCI registry on loopback, that of the Distribution project, and what a test puts into it.
+//! A real OCI registry on loopback, that of the Distribution project, and the things that a test puts into it.
 
 use std::{
-    env, fs,
+    fs,
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
-use headwater::fetch::oci::IMAGE_MANIFEST;
 use reqwest::{
     Client, Method, RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE},
@@ -16,37 +15,40 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::{cluster::loudly, go, tls::Authority};
+use crate::{command, go, needs, tls::Authority};
 
 /// The one user of a registry that wants to know who comes.
 pub const USER: &str = "registrar";
-/// The password of it, which is its identity token as well.
+/// The password of that user, which is its identity token as well.
 pub const PASSWORD: &str = "c0rrect-horse";
 
+/// The media type of an image's manifest.
+const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 const CHART: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
-/// Whom a registry lets in.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+/// The clients that a registry lets in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Everyone.
+    /// All of them.
     #[default]
     Open,
-    /// Who shows user and password.
+    /// Those that show user and password.
     Basic,
-    /// Who shows a token, which is issued at another port.
+    /// Those that show a token, which is issued at another port.
     Token,
 }
 
-/// What a registry is to be like.
+/// The ways in which registries differ.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
+    /// The clients that are let in.
     pub access: Access,
-    /// Who signs the registry's certificate; without, it speaks plain HTTP.
+    /// Signs the registry's certificate; without, it speaks plain HTTP.
     pub authority: Option<&'a Authority>,
-    /// Who signs the certificates that clients have to show.
+    /// Signs the certificates that clients have to show.
     pub clients: Option<&'a Authority>,
-    /// How many tags come in a page.
+    /// The most tags in a page.
     pub page: Option<u32>,
     /// User and password in place of [`USER`] and [`PASSWORD`].
     pub account: Option<(&'a str, &'a str)>,
@@ -66,17 +68,15 @@ pub struct Registry {
     _folder: TempDir,
 }
 
-/// Starts an empty registry. `None` where there is no Go to build it with, which is said loudly and is a failure under `CI`.
+/// Starts an empty registry. `None` where there is no Go to build it with, which is said aloud and is a panic under `CI`.
 pub fn start(options: Options) -> Option<Registry> {
-    if !go::installed() {
-        assert!(env::var_os("CI").is_none(), "CI is set, and there is no Go to build the registry with");
-        loudly("registries are NOT tested: install Go");
+    if !needs::installed(&["go"]) {
         return None;
     }
-    let binary = go::program("registry", "registry", |_| Ok("-s -w".to_owned())).unwrap();
+    let binary = go::registry().unwrap();
     let folder = tempfile::Builder::new().prefix("headwater-registry-").tempdir().unwrap();
     let log = folder.path().join("log");
-    let mut command = Command::new(binary);
+    let mut command = command(binary);
     let (user, password) = options.account.unwrap_or((USER, PASSWORD));
     command.env("REGISTRY_PASSWORD", password).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap());
     match options.access {
@@ -117,7 +117,7 @@ pub fn start(options: Options) -> Option<Registry> {
 }
 
 impl Registry {
-    /// Pushes a chart as Helm does: to `{folder}/{name}`, tagged with its version. Says the digest of the manifest.
+    /// Pushes a chart as Helm does: to `{folder}/{name}`, tagged with its version. Answers the digest of the manifest.
     pub async fn push_chart(&self, folder: &str, name: &str, version: &str, archive: &[u8]) -> String {
         let repository = format!("{folder}/{name}");
         let config = json!({"apiVersion": "v2", "name": name, "version": version}).to_string();
@@ -130,7 +130,7 @@ impl Registry {
         self.push_manifest(&repository, &version.replace('+', "_"), IMAGE_MANIFEST, manifest.to_string().as_bytes()).await
     }
 
-    /// Pushes a manifest or an index to a tag or to its digest. Says the digest.
+    /// Pushes a manifest or an index to a tag or to its digest. Answers the digest.
     pub async fn push_manifest(&self, repository: &str, reference: &str, media_type: &str, manifest: &[u8]) -> String {
         let request = self.request(Method::PUT, repository, &format!("manifests/{reference}")).await;
         let answer = request.header(CONTENT_TYPE, media_type).body(manifest.to_vec()).send().await.unwrap();
@@ -138,7 +138,7 @@ impl Registry {
         digest(manifest)
     }
 
-    /// Pushes a blob. Says the digest.
+    /// Pushes a blob. Answers the digest.
     pub async fn push_blob(&self, repository: &str, content: &[u8]) -> String {
         let begun = self.request(Method::POST, repository, "blobs/uploads/").await.send().await.unwrap();
         assert_eq!(begun.status(), StatusCode::ACCEPTED, "{}", begun.text().await.unwrap());
@@ -186,5 +186,5 @@ fn written(folder: &Path, name: &str, content: &str) -> std::path::PathBuf {
 }
 
 fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", super::hex(&Sha256::digest(content)))
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }

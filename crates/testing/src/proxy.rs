@@ -1,0 +1,5 @@
+//! Proxies and relays.
+
+pub mod http;
+pub mod relay;
+pub mod socks;
