@@ -1,8 +1,9 @@
-//! A text as characters, and a place in it.
+//! A text that is read from its beginning to its end, and a place in it.
 
-use std::borrow::Cow;
+use std::io::BufRead;
 
 use super::Error;
+use super::input::Input;
 
 /// A place: characters before it, line and column from 0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,35 +13,100 @@ pub(super) struct Mark {
     pub column: usize,
 }
 
-/// A text that is read from its beginning to its end.
-pub(super) struct Cursor {
-    chars: Vec<char>,
+/// The characters that come next, of which about a block is held.
+pub(super) struct Cursor<'r> {
+    input: Input<'r>,
+    window: String,
+    /// The bytes of the window that are passed.
+    passed: usize,
+    ended: bool,
+    /// The reason that the text ends early.
+    fault: Option<Error>,
     pub mark: Mark,
 }
 
 /// Behind the end; the text itself has no such character.
 pub(super) const END: char = '\0';
 
-impl Cursor {
-    /// The text in UTF-8, or in UTF-16 if a byte order mark says so.
-    pub(super) fn new(text: &[u8]) -> Result<Cursor, Error> {
-        let chars: Vec<char> = utf8(text)?.chars().collect();
-        let allowed =
-            |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}');
-        if chars.iter().all(allowed) {
-            return Ok(Cursor { chars, mark: Mark::default() });
-        }
-        Err(syntax("control characters are not allowed"))
+impl<'r> Cursor<'r> {
+    pub(super) fn new(reader: impl BufRead + 'r) -> Self {
+        Self { input: Input::new(reader), window: String::new(), passed: 0, ended: false, fault: None, mark: Mark::default() }
     }
 
     /// The character so many behind the next.
-    pub(super) fn peek(&self, ahead: usize) -> char {
-        self.chars.get(self.mark.at + ahead).copied().unwrap_or(END)
+    #[inline]
+    pub(super) fn peek(&mut self, ahead: usize) -> char {
+        match self.window.as_bytes().get(self.passed..=self.passed + ahead) {
+            Some(bytes) if bytes.is_ascii() => char::from(bytes[ahead]),
+            _ => self.peek_far(ahead),
+        }
+    }
+
+    /// As [`Cursor::peek`], beyond ASCII and the window, too.
+    #[cold]
+    fn peek_far(&mut self, ahead: usize) -> char {
+        self.hold(ahead + 1);
+        self.rest().chars().nth(ahead).unwrap_or(END)
+    }
+
+    /// Reads on until so many characters are at hand, or the text ends.
+    pub(super) fn hold(&mut self, count: usize) {
+        let is_held = |rest: &str| rest.len() >= 4 * count || rest.chars().take(count).count() == count;
+        while !is_held(self.rest()) && self.fill() {}
+    }
+
+    fn rest(&self) -> &str {
+        &self.window[self.passed..]
+    }
+
+    /// Reads a block more; false at the end.
+    fn fill(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        self.window.drain(..self.passed);
+        self.passed = 0;
+        match self.input.read(&mut self.window) {
+            Ok(more) => self.ended = !more,
+            Err(fault) => {
+                self.fault = Some(fault);
+                self.ended = true;
+            }
+        }
+        !self.ended
+    }
+
+    /// Fails if the text ended early since this was last asked, which spoils all that was made of its end.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        self.fault.take().map_or(Ok(()), Err)
     }
 
     pub(super) fn skip(&mut self) {
+        self.passed += match self.window.as_bytes().get(self.passed) {
+            Some(0..0x80) => 1,
+            _ => self.rest().chars().next().map_or(0, char::len_utf8),
+        };
         self.mark.at += 1;
         self.mark.column += 1;
+    }
+
+    /// Passes characters and appends them to `to`, up to the first that has a byte for which `stops` holds, which must be its first byte;
+    /// gives their number. No line may end among them.
+    pub(super) fn read_run(&mut self, to: &mut String, stops: impl Fn(u8) -> bool) -> usize {
+        let from = self.mark.at;
+        loop {
+            let rest = self.rest();
+            let length = rest.bytes().position(&stops).unwrap_or(rest.len());
+            let (run, more) = rest.split_at(length);
+            to.push_str(run);
+            let (count, at_end) = (run.chars().count(), more.is_empty());
+            self.passed += length;
+            self.mark.at += count;
+            self.mark.column += count;
+            if !at_end || !self.fill() {
+                return self.mark.at - from;
+            }
+        }
     }
 
     /// Passes a line's end, if there is one, and appends it to `to`: as `\n`, but for the two that only Unicode has.
@@ -49,7 +115,10 @@ impl Cursor {
         if !is_break(c) {
             return;
         }
-        self.mark.at += if c == '\r' && self.peek(1) == '\n' { 2 } else { 1 };
+        self.skip();
+        if c == '\r' && self.peek(0) == '\n' {
+            self.skip();
+        }
         self.mark.line += 1;
         self.mark.column = 0;
         to.push(if matches!(c, '\u{2028}' | '\u{2029}') { c } else { '\n' });
@@ -57,6 +126,19 @@ impl Cursor {
 
     pub(super) fn skip_break(&mut self) {
         self.read_break(&mut String::new());
+    }
+
+    pub(super) fn skip_spaces(&mut self) {
+        loop {
+            let rest = &self.window.as_bytes()[self.passed..];
+            let (count, length) = (rest.iter().take_while(|byte| **byte == b' ').count(), rest.len());
+            self.passed += count;
+            self.mark.at += count;
+            self.mark.column += count;
+            if count < length || !self.fill() {
+                return;
+            }
+        }
     }
 
     pub(super) fn skip_blanks(&mut self) {
@@ -73,8 +155,8 @@ impl Cursor {
         }
     }
 
-    /// Whether `---` or `...` is here, at a line's beginning.
-    pub(super) fn at_indicator(&self, mark: char) -> bool {
+    /// Says if `---` or `...` is here, at a line's beginning.
+    pub(super) fn at_indicator(&mut self, mark: char) -> bool {
         self.mark.column == 0 && (0..3).all(|at| self.peek(at) == mark) && is_blank_or_end(self.peek(3))
     }
 
@@ -108,26 +190,12 @@ pub(super) fn is_blank_or_end(c: char) -> bool {
     is_blank(c) || is_break_or_end(c)
 }
 
-fn utf8(text: &[u8]) -> Result<Cow<'_, str>, Error> {
-    let unit = match text {
-        [0xff, 0xfe, ..] => u16::from_le_bytes,
-        [0xfe, 0xff, ..] => u16::from_be_bytes,
-        _ => {
-            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-            return std::str::from_utf8(text).map(Cow::Borrowed).map_err(|problem| {
-                let at = text.get(problem.valid_up_to()).copied().unwrap_or_default();
-                syntax(match (problem.error_len(), at) {
-                    (None, _) => "incomplete UTF-8 octet sequence",
-                    (Some(_), 0xc2..=0xf7) => "invalid trailing UTF-8 octet",
-                    (Some(_), _) => "invalid leading UTF-8 octet",
-                })
-            });
-        }
-    };
-    let (units, rest) = text[2..].as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(syntax("incomplete UTF-16 character"));
-    }
-    let decoded: Result<String, _> = char::decode_utf16(units.iter().map(|pair| unit(*pair))).collect();
-    decoded.map(Cow::Owned).map_err(|_| syntax("unexpected low surrogate area"))
+/// The bytes that a blank or a line's end begins with, and those of a few other characters beyond ASCII.
+pub(super) fn may_begin_gap(byte: u8) -> bool {
+    is_blank(char::from(byte)) || may_begin_break(byte)
+}
+
+/// The bytes that a line's end begins with, and those of a few other characters beyond ASCII.
+pub(super) fn may_begin_break(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0xc2 | 0xe2)
 }

@@ -6,6 +6,7 @@ use headwater_golang::float::general;
 use headwater_golang::quote;
 use serde_json::{Map, Number, Value};
 
+use super::budget::{Budget, Origin};
 use super::float::whole;
 use super::scalar::{Scalar, resolve, resolve_tagged};
 use super::tree::{Id, Kind, Node, Tree, read};
@@ -46,7 +47,6 @@ pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys
     let limits = Limits { depth: limits.depth.min(DEEPEST), ..limits };
     let tree = read(text, limits)?;
     let Some(root) = tree.root else { return Ok((Value::Null, 0)) };
-    // Upstream counts the document, too.
     let mut decoder = Decoder {
         tree: &tree,
         limits,
@@ -54,8 +54,7 @@ pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys
         keys,
         expanding: HashSet::new(),
         depth: 0,
-        count: 1,
-        in_aliases: 0,
+        budget: Budget::default(),
         repeated: Vec::new(),
         no_json: None,
     };
@@ -65,7 +64,7 @@ pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys
     }
     match decoder.no_json {
         Some(problem) => Err(Error::NoJson(problem)),
-        None => Ok((value, decoder.count)),
+        None => Ok((value, decoder.budget.count())),
     }
 }
 
@@ -77,9 +76,7 @@ struct Decoder<'t> {
     /// The aliases that are being expanded.
     expanding: HashSet<Id>,
     depth: usize,
-    count: usize,
-    /// How many of `count` were below an alias.
-    in_aliases: usize,
+    budget: Budget,
     /// Complaints about keys, all told at the end.
     repeated: Vec<String>,
     /// What JSON cannot say, first; upstream finds it only after all that is wrong with the YAML.
@@ -231,26 +228,11 @@ impl<'t> Decoder<'t> {
         if self.expanding.insert(id) { Ok(()) } else { Err(Error::Syntax(format!("anchor '{name}' value contains itself"))) }
     }
 
-    /// Counts a value; upstream's guard against texts that consist of aliases, and our own limit.
+    /// Counts a value.
     fn begin(&mut self) -> Result<(), Error> {
-        self.count += 1;
-        self.in_aliases += usize::from(!self.expanding.is_empty());
-        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-        let share = self.in_aliases as f64 / self.count as f64;
-        if self.in_aliases > 100 && self.count > 1000 && share > allowed_share(self.count) {
-            return Err(Error::Syntax(String::from("document contains excessive aliasing")));
-        }
-        if self.count > self.limits.nodes.saturating_add(1) { Err(Error::TooMany(self.limits.nodes)) } else { Ok(()) }
+        self.budget.spend(if self.expanding.is_empty() { Origin::Text } else { Origin::Alias })?;
+        if self.budget.count() > self.limits.nodes.saturating_add(1) { Err(Error::TooMany(self.limits.nodes)) } else { Ok(()) }
     }
-}
-
-/// How much of a document may come from aliases: 99 % of a small one, 10 % of a large one.
-fn allowed_share(count: usize) -> f64 {
-    const SMALL: f64 = 400_000.0;
-    const LARGE: f64 = 4_000_000.0;
-    #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-    let count = count as f64;
-    0.99 - 0.89 * ((count.clamp(SMALL, LARGE) - SMALL) / (LARGE - SMALL))
 }
 
 fn no_merge() -> Error {

@@ -1,13 +1,20 @@
 //! YAML exactly as Go's `sigs.k8s.io/yaml` reads and writes it.
 //!
+//! [`Events`] reads a stream step by step, in memory that does not grow with it; [`parse`], [`parse_exact`], [`parse_strict`] and
+//! [`documents`] make values of a text, [`print()`] writes one. All that is read has a bound ([`Limits`]), and errors have upstream's words.
+//!
 //! Helm charts are packaged from values that went through that library, and whoever compares their digests notices every byte:
 //! which words are booleans, which numbers lose their last digits, how keys are sorted, which strings are quoted, where long lines are
-//! broken. So reading makes of a text what it makes (YAML 1.1 through JSON), and [`print()`] writes a value as it writes it.
+//! broken. So reading makes of a text what that library makes of it (YAML 1.1 through JSON), and [`print()`] writes a value as it does.
 
+mod budget;
 mod cursor;
 mod decode;
 mod emit;
+mod error;
+mod events;
 mod float;
+mod input;
 mod order;
 mod print;
 mod scalar;
@@ -21,6 +28,8 @@ mod tree;
 use serde_json::Value;
 
 use decode::{Keys, Numbers};
+pub use error::{Error, InputError};
+pub use events::{Event, Events};
 pub use float::text_of;
 pub use print::print;
 pub use scalar::{Scalar, resolve, resolve_tagged};
@@ -34,35 +43,6 @@ pub struct Limits {
     pub depth: usize,
     /// How many values there may be (each key is one too), aliases expanded.
     pub nodes: usize,
-}
-
-/// Why a text could not be read, or a value not be written. The wording is upstream's, where upstream refuses it too.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// The text is no YAML, or means nothing in YAML.
-    #[error("error converting YAML to JSON: yaml: {0}")]
-    Syntax(String),
-    /// Something that YAML has, but JSON has not.
-    #[error("error converting YAML to JSON: {0}")]
-    NoJson(String),
-    /// A document of values that is no map.
-    #[error("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {0} into Go value of type map[string]interface {{}}")]
-    NoMap(&'static str),
-    /// More than space and a comment behind `---`.
-    #[error("invalid Yaml document separator: {0}")]
-    Separator(String),
-    /// A value that cannot be written.
-    #[error("yaml: {0}")]
-    Print(&'static str),
-    /// The text is larger than [`Limits::bytes`].
-    #[error("document is larger than {0} bytes")]
-    TooLarge(usize),
-    /// The text is nested deeper than [`Limits::depth`].
-    #[error("document is nested deeper than {0} levels")]
-    TooDeep(usize),
-    /// The text has more values than [`Limits::nodes`].
-    #[error("document has more than {0} values")]
-    TooMany(usize),
 }
 
 /// Reads the first document as `yaml.Unmarshal` does into an untyped value: all numbers become floats of 64 bits (and are given here as
@@ -92,7 +72,7 @@ pub fn documents(text: &[u8], limits: Limits) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     let mut document = Vec::new();
     let mut left = limits.nodes;
-    let mut read = |document: &[u8]| {
+    let mut read = |document: &[u8]| -> Result<(), Error> {
         let (value, nodes) = decode::decode_counted(document, Limits { nodes: left, ..limits }, Numbers::Floats, Keys::LastWins)?;
         left = left.saturating_sub(nodes);
         found.push(as_map(value)?);

@@ -4,10 +4,12 @@
 mod names;
 mod text;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::io::BufRead;
 
 use super::Error;
 use super::cursor::{Cursor, END, Mark, is_blank, is_blank_or_end, is_break};
+use text::Gap;
 
 /// How many characters a key may have that is followed by its colon.
 const LONGEST_KEY: usize = 1024;
@@ -44,70 +46,99 @@ pub(super) struct Placed {
     pub line: usize,
 }
 
-/// What may turn out to be a key.
+/// A token that turns out to be a key if a colon follows.
 #[derive(Clone, Copy)]
 struct Candidate {
     /// The number of its first token.
     token: usize,
     mark: Mark,
+    /// How many flows are open around it.
+    flows: usize,
     /// It stands where only a key may stand.
     required: bool,
 }
 
-pub(super) struct Scanner {
-    cursor: Cursor,
+pub(super) struct Scanner<'r> {
+    cursor: Cursor<'r>,
     /// Tokens that are known, but were not taken.
     tokens: VecDeque<Placed>,
     taken: usize,
+    /// The first token is what it is.
+    decided: bool,
     /// The column of the current block; -1 outside of all.
     indent: isize,
     indents: Vec<isize>,
-    /// For the block, and for each flow that is open in it.
-    candidates: Vec<Option<Candidate>>,
-    /// Which of them begins with a token.
-    by_token: HashMap<usize, usize>,
+    /// How many flows are open.
+    flows: usize,
+    /// At most one for the block, and for each flow that is open in it; none was taken.
+    candidates: VecDeque<Candidate>,
     key_allowed: bool,
     ended: bool,
+    /// Memory that is used again.
+    gap: Gap,
 }
 
-impl Scanner {
-    pub(super) fn new(cursor: Cursor) -> Self {
+impl<'r> Scanner<'r> {
+    pub(super) fn new(reader: impl BufRead + 'r) -> Self {
         Self {
-            cursor,
+            cursor: Cursor::new(reader),
             tokens: VecDeque::new(),
             taken: 0,
+            decided: false,
             indent: -1,
             indents: Vec::new(),
-            candidates: vec![None],
-            by_token: HashMap::new(),
+            flows: 0,
+            candidates: VecDeque::new(),
             key_allowed: true,
             ended: false,
+            gap: Gap::default(),
         }
     }
 
     /// The next token; behind the last, the last again.
-    pub(super) fn peek(&mut self) -> Result<&Placed, Error> {
-        loop {
-            let undecided = match self.by_token.get(&self.taken) {
-                Some(level) => self.is_valid(*level)?,
-                None => false,
-            };
-            if self.ended || (!self.tokens.is_empty() && !undecided) {
-                break;
-            }
-            self.fetch()?;
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<&mut Placed, Error> {
+        if !self.decided {
+            self.decide()?;
+        }
+        Ok(&mut self.tokens[0])
+    }
+
+    /// Reads on until the first token is what it is.
+    fn decide(&mut self) -> Result<(), Error> {
+        while !self.is_decided()? {
+            let fetched = self.fetch();
+            self.cursor.check()?;
+            fetched?;
         }
         if self.tokens.is_empty() {
             self.push(Token::End);
         }
-        Ok(&self.tokens[0])
+        self.decided = true;
+        Ok(())
     }
 
     /// Takes the next token.
     pub(super) fn next(&mut self) -> Result<Placed, Error> {
         self.peek()?;
         self.taken += 1;
+        self.decided = false;
         Ok(self.tokens.pop_front().unwrap_or(Placed { token: Token::End, line: self.cursor.mark.line }))
+    }
+
+    /// Says if the first token is known and no key can come before it any more.
+    fn is_decided(&mut self) -> Result<bool, Error> {
+        let may_be_key = match self.candidates.front().copied() {
+            Some(candidate) if candidate.token == self.taken => {
+                let valid = self.is_valid(candidate)?;
+                if !valid {
+                    self.candidates.pop_front();
+                }
+                valid
+            }
+            _ => false,
+        };
+        Ok(self.ended || (!self.tokens.is_empty() && !may_be_key))
     }
 
     fn push(&mut self, token: Token) {
@@ -121,12 +152,18 @@ impl Scanner {
     }
 
     fn in_flow(&self) -> bool {
-        self.candidates.len() > 1
+        self.flows > 0
+    }
+
+    /// The candidate of the innermost flow, or of the block if none is open.
+    fn candidate(&self) -> Option<Candidate> {
+        self.candidates.back().copied().filter(|candidate| candidate.flows == self.flows)
     }
 
     fn fetch(&mut self) -> Result<(), Error> {
         self.skip_space();
         self.unroll(column(self.cursor.mark));
+        self.cursor.hold(4);
         let (c, next) = (self.cursor.peek(0), self.cursor.peek(1));
         let flow = self.in_flow();
         match c {
@@ -189,8 +226,10 @@ impl Scanner {
     fn skip_space(&mut self) {
         loop {
             let tabs = self.in_flow() || !self.key_allowed;
-            while self.cursor.peek(0) == ' ' || (tabs && self.cursor.peek(0) == '\t') {
+            self.cursor.skip_spaces();
+            while tabs && self.cursor.peek(0) == '\t' {
                 self.cursor.skip();
+                self.cursor.skip_spaces();
             }
             self.cursor.skip_comment();
             if !is_break(self.cursor.peek(0)) {
@@ -201,8 +240,8 @@ impl Scanner {
         }
     }
 
-    /// Whether a plain scalar may begin here.
-    fn starts_plain(&self) -> bool {
+    /// Says if a plain scalar may begin here.
+    fn starts_plain(&mut self) -> bool {
         let next = self.cursor.peek(1);
         match self.cursor.peek(0) {
             '-' => !is_blank(next),
@@ -212,19 +251,11 @@ impl Scanner {
         }
     }
 
-    /// Whether a candidate can still become a key.
-    fn is_valid(&mut self, level: usize) -> Result<bool, Error> {
-        let Some(candidate) = self.candidates.get(level).copied().flatten() else { return Ok(false) };
+    /// Says if a candidate can still become a key; an error if it cannot and must.
+    fn is_valid(&self, candidate: Candidate) -> Result<bool, Error> {
         let here = self.cursor.mark;
-        if candidate.mark.line == here.line && candidate.mark.at + LONGEST_KEY >= here.at {
-            return Ok(true);
-        }
-        if candidate.required {
-            return Err(self.cursor.problem("could not find expected ':'"));
-        }
-        self.candidates[level] = None;
-        self.by_token.remove(&candidate.token);
-        Ok(false)
+        let valid = candidate.mark.line == here.line && candidate.mark.at + LONGEST_KEY >= here.at;
+        if candidate.required && !valid { Err(self.cursor.problem("could not find expected ':'")) } else { Ok(valid) }
     }
 
     fn save_candidate(&mut self) -> Result<(), Error> {
@@ -235,16 +266,13 @@ impl Scanner {
         let mark = self.cursor.mark;
         let token = self.taken + self.tokens.len();
         let required = !self.in_flow() && self.indent == column(mark);
-        self.by_token.insert(token, self.candidates.len() - 1);
-        if let Some(last) = self.candidates.last_mut() {
-            *last = Some(Candidate { token, mark, required });
-        }
+        self.candidates.push_back(Candidate { token, mark, flows: self.flows, required });
         Ok(())
     }
 
     fn drop_candidate(&mut self) -> Result<(), Error> {
-        let Some(candidate) = self.candidates.last_mut().and_then(Option::take) else { return Ok(()) };
-        self.by_token.remove(&candidate.token);
+        let Some(candidate) = self.candidate() else { return Ok(()) };
+        self.candidates.pop_back();
         if candidate.required { Err(self.cursor.problem("could not find expected ':'")) } else { Ok(()) }
     }
 
@@ -298,8 +326,8 @@ impl Scanner {
 
     fn open_flow(&mut self, token: Token) -> Result<(), Error> {
         self.save_candidate()?;
-        self.candidates.push(None);
-        if self.candidates.len() > DEEPEST {
+        self.flows += 1;
+        if self.flows > DEEPEST {
             return Err(self.cursor.problem("exceeded max depth of 10000"));
         }
         self.key_allowed = true;
@@ -309,9 +337,7 @@ impl Scanner {
 
     fn close_flow(&mut self, token: Token) -> Result<(), Error> {
         self.drop_candidate()?;
-        if self.in_flow() {
-            self.candidates.pop();
-        }
+        self.flows = self.flows.saturating_sub(1);
         self.key_allowed = false;
         self.push_mark(token, 1);
         Ok(())
@@ -340,10 +366,15 @@ impl Scanner {
     }
 
     fn fetch_value(&mut self) -> Result<(), Error> {
-        let level = self.candidates.len() - 1;
-        let valid = self.is_valid(level)?;
-        if let Some(key) = self.candidates[level].take_if(|_| valid) {
-            self.by_token.remove(&key.token);
+        let candidate = self.candidate();
+        if candidate.is_some() {
+            self.candidates.pop_back();
+        }
+        let key = match candidate {
+            Some(key) if self.is_valid(key)? => Some(key),
+            _ => None,
+        };
+        if let Some(key) = key {
             self.tokens.insert(key.token - self.taken, Placed { token: Token::Key, line: key.mark.line });
             self.roll(key.mark, Some(key.token), Token::BlockMapStart)?;
             self.key_allowed = false;

@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod stream;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
@@ -149,6 +151,8 @@ fn scalars_over_lines() {
 fn documents_encodings_and_line_ends() {
     assert_eq!(read(""), Value::Null);
     assert_eq!(read("# nothing\n"), Value::Null);
+    assert_eq!(read(" "), Value::Null);
+    assert_eq!(read("ab"), json!("ab"));
     assert_eq!(read("a: 1\r\nb: 2\r\n"), json!({"a": 1, "b": 2}));
     assert_eq!(read("\u{feff}a: 1\n---\nb: 2\n"), json!({"a": 1}));
     assert_eq!(read("%YAML 1.1\n%TAG !e! tag:yaml.org,2002:\n--- !e!str 1"), json!("1"));

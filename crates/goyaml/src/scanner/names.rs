@@ -4,7 +4,7 @@ use super::super::Error;
 use super::super::cursor::{is_blank, is_blank_or_end, is_break_or_end};
 use super::{Scanner, Token};
 
-impl Scanner {
+impl Scanner<'_> {
     /// The name behind `&` or `*`.
     pub(super) fn scan_name(&mut self) -> Result<String, Error> {
         self.cursor.skip();

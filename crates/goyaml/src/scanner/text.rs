@@ -1,12 +1,12 @@
 //! The scalars: plain, in quotes, and blocks.
 
 use super::super::Error;
-use super::super::cursor::{END, is_blank, is_blank_or_end, is_break, is_break_or_end};
+use super::super::cursor::{END, is_blank, is_blank_or_end, is_break, is_break_or_end, may_begin_break, may_begin_gap};
 use super::{Scanner, Token, column};
 
 /// The space and line ends between two words.
 #[derive(Default)]
-struct Gap {
+pub(super) struct Gap {
     spaces: String,
     /// The first line's end, if there is one.
     first: String,
@@ -29,13 +29,20 @@ impl Gap {
         } else {
             text.push_str(&self.more);
         }
-        *self = Gap::default();
+        self.clear();
+    }
+
+    fn clear(&mut self) {
+        self.spaces.clear();
+        self.first.clear();
+        self.more.clear();
+        self.broken = false;
     }
 }
 
-impl Scanner {
+impl Scanner<'_> {
     /// Reads a gap's characters; a tab left of `indent` in a new line is an error.
-    fn gap(&mut self, gap: &mut Gap, indent: isize) -> Result<(), Error> {
+    fn read_gap(&mut self, gap: &mut Gap, indent: isize) -> Result<(), Error> {
         loop {
             let c = self.cursor.peek(0);
             if is_blank(c) {
@@ -57,10 +64,19 @@ impl Scanner {
     }
 
     pub(super) fn scan_plain(&mut self) -> Result<Token, Error> {
+        let mut gap = std::mem::take(&mut self.gap);
+        let text = self.plain_text(&mut gap);
+        self.key_allowed |= gap.broken;
+        gap.clear();
+        self.gap = gap;
+        Ok(Token::Scalar { text: text?, plain: true })
+    }
+
+    fn plain_text(&mut self, gap: &mut Gap) -> Result<String, Error> {
         let indent = self.indent + 1;
         let flow = self.in_flow();
+        let stops = |byte| may_begin_gap(byte) || byte == b':' || (flow && b",?[]{}".contains(&byte));
         let mut text = String::new();
-        let mut gap = Gap::default();
         loop {
             if self.cursor.at_indicator('-') || self.cursor.at_indicator('.') || self.cursor.peek(0) == '#' {
                 break;
@@ -72,23 +88,32 @@ impl Scanner {
                     break;
                 }
                 gap.fold_into(&mut text);
-                text.push(c);
-                self.cursor.skip();
+                if self.cursor.read_run(&mut text, stops) == 0 {
+                    text.push(c);
+                    self.cursor.skip();
+                }
             }
             let c = self.cursor.peek(0);
             if !(is_blank(c) || is_break(c)) {
                 break;
             }
-            self.gap(&mut gap, indent)?;
+            self.read_gap(gap, indent)?;
             if !flow && column(self.cursor.mark) < indent {
                 break;
             }
         }
-        self.key_allowed |= gap.broken;
-        Ok(Token::Scalar { text, plain: true })
+        Ok(text)
     }
 
     pub(super) fn scan_quoted(&mut self, quote: char) -> Result<Token, Error> {
+        let mut gap = std::mem::take(&mut self.gap);
+        let text = self.quoted_text(quote, &mut gap);
+        gap.clear();
+        self.gap = gap;
+        Ok(Token::Scalar { text: text?, plain: false })
+    }
+
+    fn quoted_text(&mut self, quote: char, gap: &mut Gap) -> Result<String, Error> {
         self.cursor.skip();
         let mut text = String::new();
         loop {
@@ -98,8 +123,8 @@ impl Scanner {
             if self.cursor.peek(0) == END {
                 return Err(self.cursor.problem("found unexpected end of stream"));
             }
-            let mut gap = Gap::default();
             loop {
+                self.cursor.read_run(&mut text, |byte| may_begin_gap(byte) || matches!(byte, b'\'' | b'"' | b'\\'));
                 let (c, next) = (self.cursor.peek(0), self.cursor.peek(1));
                 if is_blank_or_end(c) {
                     break;
@@ -125,11 +150,11 @@ impl Scanner {
                 break;
             }
             // Tabs are allowed anywhere in quotes.
-            self.gap(&mut gap, 0)?;
+            self.read_gap(gap, 0)?;
             gap.fold_into(&mut text);
         }
         self.cursor.skip();
-        Ok(Token::Scalar { text, plain: false })
+        Ok(text)
     }
 
     /// What stands behind a backslash.
@@ -198,9 +223,11 @@ impl Scanner {
             first.clear();
             more.clear();
             indented = indented_now;
+            self.cursor.read_run(&mut text, may_begin_break);
             while !is_break_or_end(self.cursor.peek(0)) {
                 text.push(self.cursor.peek(0));
                 self.cursor.skip();
+                self.cursor.read_run(&mut text, may_begin_break);
             }
             self.cursor.read_break(&mut first);
             width = self.block_breaks(&mut indent, &mut more)?;
