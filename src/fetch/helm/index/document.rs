@@ -229,7 +229,7 @@ impl Document {
                         head.push(b',');
                     }
                     first = false;
-                    super::text::write_json(chart, &mut head);
+                    headwater_golang::json::write_string(chart, &mut head);
                     head.push(b':');
                     self.write_versions(slots.as_deref(), &mut head, &mut out)?;
                 }
