@@ -2,7 +2,6 @@
 
 pub mod access;
 pub mod indexes;
-pub mod size;
 
 use crate::fetch::helm::{chart, index};
 use crate::fetch::oci;

@@ -16,11 +16,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 /// A switch's value, in every spelling that Go accepts.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err("expected true or false".to_owned()),
-    }
+    headwater_golang::bool::parse(text).ok_or_else(|| "expected true or false".to_owned())
 }
 
 /// A label selector: checked for its form, passed on as it is.

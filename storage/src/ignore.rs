@@ -6,7 +6,6 @@
 //! within a longer name makes a rule with slashes match nothing.
 
 mod defaults;
-mod glob;
 mod pattern;
 
 use std::io;

@@ -2,16 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use headwater_golang::regexp::Regexp;
 use headwater_golang::{float, json, quote};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool};
-use regex::Regex;
 use serde_json::Value;
 
 mod defaults;
 mod formats;
 mod lists;
 pub mod metadata;
-mod patterns;
 mod prune;
 mod rules;
 mod structure;
@@ -98,7 +97,7 @@ impl Cause {
 pub struct Schema {
     props: JSONSchemaProps,
     /// The compiled patterns, by their text.
-    patterns: HashMap<String, Regex>,
+    patterns: HashMap<String, Regexp>,
     /// The compiled rules and message expressions, by their text.
     expressions: HashMap<String, Expression>,
 }

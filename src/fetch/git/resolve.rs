@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use bstr::ByteSlice as _;
 use gix::ObjectId;
 use gix::protocol::Handshake;
+use headwater_golang::regexp::{self, Regexp};
 
 use super::session::{RemoteRef, Session, Target};
 use super::{Error, Head, Reference, Tag};
@@ -59,13 +60,9 @@ fn branch(refs: &mut dyn Refs, name: &str) -> Result<Head, Error> {
 
 fn semver(refs: &mut dyn Refs, text: &str, filter: Option<&str>) -> Result<Head, Error> {
     let range = Range::parse(text)?;
-    let invalid = |error: regex::Error| {
-        // The last line says what is wrong; those before show where.
-        let text = error.to_string();
-        let why = text.lines().last().map_or("", |line| line.trim_start_matches("error: "));
-        Error::InvalidFilter { filter: printable(filter.unwrap_or_default()), why: printable(why) }
-    };
-    let filter = filter.map(regex::Regex::new).transpose().map_err(invalid)?;
+    let invalid =
+        |error: regexp::Error| Error::InvalidFilter { filter: printable(filter.unwrap_or_default()), why: printable(error.reason()) };
+    let filter = filter.map(|filter| Regexp::new(filter, Regexp::LARGEST)).transpose().map_err(invalid)?;
     let mut tags = Vec::new();
     refs.each("refs/tags/", &mut |found| {
         let name = found.name.strip_prefix(b"refs/tags/").and_then(|name| name.to_str().ok());

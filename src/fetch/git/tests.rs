@@ -37,6 +37,10 @@ pub(super) fn semver(range: &str) -> Reference {
     Reference::Semver { range: range.into(), filter: None }
 }
 
+fn filtered(filter: &str) -> Reference {
+    Reference::Semver { range: "*".into(), filter: Some(filter.into()) }
+}
+
 /// A repository with a branch `main` of two commits, tags, and a pull request's reference.
 pub(super) fn sample(at: &Path) -> String {
     git(at, &["init", "-q", "-b", "main", "w"]);
@@ -69,6 +73,8 @@ async fn every_kind_of_reference_resolves_as_flux_names_it() {
         (Reference::Tag("v1.0.0".into()), format!("v1.0.0@sha1:{first}")),
         (semver(">=1"), format!("1.1.0@sha1:{second}")),
         (semver("~1.0"), format!("v1.0.0@sha1:{first}")),
+        (filtered(r"^v\d+\.\d+\.\d+$"), format!("v1.0.0@sha1:{first}")),
+        (filtered(r"^\Q1.1.0\E$"), format!("1.1.0@sha1:{second}")),
         (Reference::Name("refs/pull/7/head".into()), format!("refs/pull/7/head@sha1:{second}")),
         (Reference::Name("refs/tags/v1.0.0^{}".into()), format!("refs/tags/v1.0.0^{{}}@sha1:{first}")),
         (Reference::Commit { id: first.clone(), branch: None }, format!("sha1:{first}")),
@@ -92,6 +98,7 @@ async fn what_is_not_there_is_named() {
     assert_eq!(text(&bare, Reference::Tag("v9".into())).await, format!("{clone} \"refs/tags/v9\""));
     assert_eq!(text(&bare, semver(">=3")).await, "no match found for semver: >=3");
     assert_eq!(text(&bare, semver("a")).await, "semver parse error: improper constraint: \"a\"");
+    assert_eq!(text(&bare, filtered("(")).await, "invalid semver filter '(': unclosed group");
     let name = Reference::Name("refs/x/y".into());
     assert_eq!(text(&bare, name).await, "unable to resolve ref 'refs/x/y' to a specific commit");
     assert!(matches!(resolve(&bare, &branch("a\nb")).await, Err(Error::InvalidReference { .. })));

@@ -6,7 +6,6 @@
 mod archive;
 mod decode;
 mod dependency;
-mod glob;
 mod ignore;
 mod load;
 mod lock;

@@ -13,7 +13,6 @@ mod number;
 mod shelf;
 mod source;
 mod text;
-mod time;
 mod write;
 mod yaml;
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use headwater_golang::float::general;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -163,7 +164,8 @@ fn printed(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.as_f64().map(general).unwrap_or_default(),
         Value::Array(items) => format!("[{}]", items.iter().map(printed).collect::<Vec<_>>().join(" ")),
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
@@ -201,8 +203,8 @@ mod tests {
         let told = |body: &str| refusal(StatusCode::UNAUTHORIZED, body.as_bytes(), &[]);
         let one = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
         assert_eq!(told(one), "unauthorized: authentication required");
-        let detail = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no","detail":[{"Type":"r","Name":"a/b","n":1}]},{"code":"DENIED"}]}"#;
-        assert_eq!(told(detail), "name unknown: no: [map[Name:a/b Type:r n:1]]; denied");
+        let detail = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no","detail":[{"Type":"r","Name":"a/b","n":1,"size":1234567}]},{"code":"DENIED"}]}"#;
+        assert_eq!(told(detail), "name unknown: no: [map[Name:a/b Type:r n:1 size:1.234567e+06]]; denied");
         for silent in ["", "<html>", "{}", r#"{"errors":[]}"#, r#"{"errors":null}"#, r#"{"errors":"x"}"#, r#"{"errors":[{"code":1}]}"#] {
             assert_eq!(told(silent), "Unauthorized", "{silent}");
         }

@@ -11,7 +11,6 @@ mod bundle;
 mod key;
 mod keyless;
 mod legacy;
-mod pattern;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ use std::io::{Seek, SeekFrom};
 
 use headwater_api::helm_repository::HelmRepository;
 use headwater_api::{Artifact, reason};
+use headwater_golang::size::human;
 use headwater_storage::{Algorithm, Digest, Location, Storage, Stored};
 use kube::ResourceExt;
 use tempfile::NamedTempFile;
@@ -15,7 +16,6 @@ use crate::fetch::helm::web::{Fetched, Validators, Web};
 use crate::reconcile::aid::{CancelOnDrop, blocking, trace_event};
 use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::helm::access;
-use crate::reconcile::helm::size::human;
 use crate::reconcile::pass::{Done, Fact, Kept, Pass};
 use crate::reconcile::{Ctx, kept};
 

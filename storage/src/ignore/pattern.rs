@@ -1,8 +1,7 @@
 //! One rule.
 
 use bstr::{BStr, BString, ByteSlice};
-
-use super::glob::Glob;
+use headwater_golang::filepath;
 
 /// What a rule says about a path that it matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +24,7 @@ pub(super) struct Pattern {
 #[derive(Clone, Debug)]
 enum Shape {
     /// No slash: any part of the path may match.
-    Name(Glob),
+    Name(filepath::Pattern),
     /// Matches from the domain on, and all that is below.
     Path(Vec<Step>),
 }
@@ -36,7 +35,7 @@ enum Step {
     Any,
     /// Nothing between two slashes; cancels a `**` before it.
     Nothing,
-    One(Glob),
+    One(filepath::Pattern),
 }
 
 impl Pattern {
@@ -54,7 +53,7 @@ impl Pattern {
         let shape = if line.contains(&b'/') {
             Shape::Path(line.split_str("/").map(step).collect::<Option<_>>()?)
         } else {
-            Shape::Name(Glob::compile(line)?)
+            Shape::Name(glob(line)?)
         };
         let domain = domain.iter().map(|part| (*part).to_owned()).collect();
         Some(Self { domain, verdict, only_directories, shape })
@@ -78,12 +77,17 @@ impl Pattern {
     }
 }
 
+/// None for a pattern that is malformed, and so matches nothing.
+fn glob(pattern: &[u8]) -> Option<filepath::Pattern> {
+    Some(filepath::Pattern::new(pattern)).filter(|pattern| !pattern.is_malformed())
+}
+
 fn step(part: &[u8]) -> Option<Step> {
     match part {
         b"" => Some(Step::Nothing),
         b"**" => Some(Step::Any),
         _ if part.contains_str("**") => None,
-        _ => Glob::compile(part).map(Step::One),
+        _ => glob(part).map(Step::One),
     }
 }
 

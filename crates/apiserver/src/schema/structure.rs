@@ -1,11 +1,12 @@
 //! Checks a schema as far as the server depends on it, and compiles its patterns and rules. What else may be wrong with a schema is left to
 //! the tests of its author.
 
+use headwater_golang::regexp::Regexp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, ValidationRule};
 use serde_json::json;
 
 use super::rules::Expression;
-use super::{Cause, Schema, additional_props, item_props, patterns, yes};
+use super::{Cause, Schema, additional_props, item_props, yes};
 
 const TYPES: &[&str] = &["array", "boolean", "integer", "number", "object", "string"];
 const AT_ROOT: &str = "at the root";
@@ -34,7 +35,7 @@ impl Compiler<'_> {
             }
         }
         if let Some(pattern) = props.pattern.as_deref().filter(|pattern| !pattern.is_empty()) {
-            match patterns::compile(pattern) {
+            match Regexp::new(pattern, Regexp::LARGEST) {
                 Ok(regex) => _ = self.schema.patterns.insert(pattern.to_owned(), regex),
                 Err(error) => {
                     let detail = format!("must be a valid regular expression, but isn't: {error}");

@@ -6,7 +6,20 @@ use std::ops::RangeInclusive;
 ///
 /// Characters are those of UTF-8; what is none counts byte by byte. The time to match is at most the product of the two lengths.
 #[derive(Clone, Debug)]
-pub struct Pattern(Vec<Token>);
+pub struct Pattern {
+    tokens: Vec<Token>,
+    shape: Shape,
+}
+
+/// A way to match without going through the tokens; most patterns have one.
+#[derive(Clone, Debug)]
+enum Shape {
+    /// No more than this name.
+    Literal(Box<[u8]>),
+    /// One star with a beginning and an end.
+    Affixes(Box<[u8]>, Box<[u8]>),
+    Other,
+}
 
 /// Reason for no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,17 +63,27 @@ impl Pattern {
             }
             tokens.push(token);
         }
-        Self(tokens)
+        Self { shape: Shape::of(&tokens), tokens }
     }
 
     /// Returns true if the pattern is malformed anywhere, so that it matches no name.
     pub fn is_malformed(&self) -> bool {
-        matches!(self.0.last(), Some(Token::Malformed))
+        matches!(self.tokens.last(), Some(Token::Malformed))
     }
 
     /// Returns true if the pattern matches the whole of `name`. A malformed one matches nothing.
+    #[inline]
     pub fn matches(&self, name: &[u8]) -> bool {
-        self.run(name, || true) == Ok(true)
+        match &self.shape {
+            Shape::Literal(literal) => literal.len() == name.len() && agree(literal.iter(), name.iter()),
+            Shape::Affixes(start, end) => {
+                let Some(middle) = name.len().checked_sub(start.len() + end.len()) else { return false };
+                agree(end.iter().rev(), name.iter().rev())
+                    && agree(start.iter(), name.iter())
+                    && !name[start.len()..start.len() + middle].contains(&b'/')
+            }
+            Shape::Other => self.run(name, || true) == Ok(true),
+        }
     }
 
     /// Answers as `filepath.Match`, within a budget: a step compares one part of the pattern with one position of `name`. The steps that were taken
@@ -86,7 +109,7 @@ impl Pattern {
             if !step() {
                 return Err(Refusal::Spent);
             }
-            let width = match self.0.get(token) {
+            let width = match self.tokens.get(token) {
                 None if at == name.len() => return Ok(true),
                 None => None,
                 Some(Token::Star) => {
@@ -112,8 +135,32 @@ impl Pattern {
     }
 }
 
+/// Compares byte by byte as far as both go. Names are short and differ early: a call of `memcmp` would take longer.
+#[inline]
+fn agree<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -> bool {
+    a.zip(b).all(|(a, b)| a == b)
+}
+
+impl Shape {
+    fn of(tokens: &[Token]) -> Self {
+        let literal = |tokens: &[Token]| tokens.iter().map(Token::byte).collect::<Option<Box<[u8]>>>();
+        let stars = |token: &Token| matches!(token, Token::Star);
+        let Some(first) = tokens.iter().position(stars) else {
+            return literal(tokens).map_or(Self::Other, Self::Literal);
+        };
+        let (start, rest) = tokens.split_at(first);
+        let end = &rest[rest.iter().take_while(|token| stars(token)).count()..];
+        literal(start).zip(literal(end)).map_or(Self::Other, |(start, end)| Self::Affixes(start, end))
+    }
+}
+
 impl Token {
+    fn byte(&self) -> Option<u8> {
+        if let Self::Byte(byte) = self { Some(*byte) } else { None }
+    }
+
     /// Counts the bytes of the name that this takes, if it matches.
+    #[inline]
     fn width(&self, name: &[u8]) -> Option<usize> {
         match self {
             Self::Byte(byte) => (name.first() == Some(byte)).then_some(1),

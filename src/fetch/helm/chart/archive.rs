@@ -4,12 +4,12 @@
 
 mod entries;
 
+use headwater_golang::filepath::{clean, extension};
 use headwater_golang::quote;
 
 use super::load::{Budget, File, from_files};
 use super::metadata::api_version;
 use super::source::shown;
-use super::text::{cleaned, extension};
 use super::{Chart, Limits, Metadata, Problem, V1, V2};
 use entries::{Entry, GZIP_HEADER, too_large};
 
@@ -139,7 +139,7 @@ fn entry_name(entry: &Entry, show: fn(&str) -> String) -> Result<Option<Name>, P
     if written.starts_with('/') {
         return Err(Problem::new("chart illegally contains absolute paths"));
     }
-    let path = cleaned(&written);
+    let path = clean(&written);
     if path == "." {
         let name = show(&entry.name);
         return Err(Problem::new(format!("chart illegally contains content outside the base directory: {name}")));

@@ -3,9 +3,9 @@
 //! The first rule that matches decides. A rule with `!` ignores everything that it does *not* match, and rules for folders (`x/`)
 //! with `!` ignore every file: this is how Helm reads them.
 
+use headwater_golang::filepath::{self, Pattern, Refusal};
+
 use super::Problem;
-use super::glob::{self, Refused};
-use super::text::base;
 
 /// Name of the file with the rules.
 pub(super) const FILE: &str = ".helmignore";
@@ -13,7 +13,7 @@ pub(super) const FILE: &str = ".helmignore";
 /// Longest line of a rules file, in bytes; that of Go's scanner.
 const MAX_LINE: usize = 64 * 1024;
 
-/// What matching all paths of a chart with all rules may take, in steps of [`glob::matches`]. Some seconds; a thousand times what is usual.
+/// What matching all paths of a chart with all rules may take, in steps of [`Pattern::matches_within`]. Some seconds; a thousand times what is usual.
 const MAX_STEPS: u64 = 1_000_000_000;
 
 /// What a path is.
@@ -33,7 +33,7 @@ pub(super) struct Rules {
 
 #[derive(Debug)]
 struct Rule {
-    pattern: String,
+    pattern: Pattern,
     scope: Scope,
     sense: Sense,
     only: Option<Entry>,
@@ -78,15 +78,15 @@ impl Rules {
         if line.contains("**") {
             return Err(Problem::new("double-star (**) syntax is not supported"));
         }
-        match glob::matches(line.as_bytes(), b"abc", &mut self.steps) {
-            Err(Refused::Malformed) => return Err(Problem::new("syntax error in pattern")),
-            Err(Refused::Spent) => return Err(spent()),
+        match Pattern::new(line.as_bytes()).matches_within(b"abc", &mut self.steps) {
+            Err(error @ Refusal::Malformed) => return Err(Problem::new(error.to_string())),
+            Err(Refusal::Spent) => return Err(spent()),
             Ok(_) => {}
         }
         let (sense, pattern) = line.strip_prefix('!').map_or((Sense::Ignore, line), |rest| (Sense::Keep, rest));
         let (only, pattern) = pattern.strip_suffix('/').map_or((None, pattern), |rest| (Some(Entry::Folder), rest));
         let scope = if pattern.contains('/') { Scope::Path } else { Scope::Name };
-        self.rules.push(Rule { pattern: pattern.trim_start_matches('/').to_owned(), scope, sense, only });
+        self.rules.push(Rule { pattern: Pattern::new(pattern.trim_start_matches('/').as_bytes()), scope, sense, only });
         Ok(())
     }
 
@@ -111,13 +111,13 @@ impl Rule {
     fn matches(&self, path: &str, steps: &mut u64) -> Result<bool, Problem> {
         let text = match self.scope {
             Scope::Path => path,
-            Scope::Name => base(path),
+            Scope::Name => filepath::base(path),
         };
-        match glob::matches(self.pattern.as_bytes(), text.as_bytes(), steps) {
+        match self.pattern.matches_within(text.as_bytes(), steps) {
             Ok(matched) => Ok(matched),
             // Only where the pattern's beginning matches does its end come to light.
-            Err(Refused::Malformed) => Ok(false),
-            Err(Refused::Spent) => Err(spent()),
+            Err(Refusal::Malformed) => Ok(false),
+            Err(Refusal::Spent) => Err(spent()),
         }
     }
 }

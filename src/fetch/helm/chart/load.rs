@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use headwater_golang::filepath::{base, extension};
+
 use super::lock::Lock;
 use super::source::{self, Kind, Source, located, shown, shown_folder};
-use super::text::{base, extension, joined};
+use super::text::joined;
 use super::{Chart, Limits, Metadata, Problem, V1, archive, values};
 
 /// A file of a chart.

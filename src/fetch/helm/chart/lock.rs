@@ -1,6 +1,6 @@
 //! `Chart.lock` and `requirements.lock`: the versions that dependencies are to have.
 
-use headwater_golang::quote;
+use headwater_golang::{quote, time};
 use serde_json::{Map, Value};
 
 use super::Problem;
@@ -38,8 +38,7 @@ impl Lock {
             _ => return Err(Place::top().mismatch(value, "v2.Lock")),
         };
         // Go's zero time, with which a lock file without one is written again.
-        let mut lock =
-            Self { generated: Stamp { text: "0001-01-01T00:00:00Z".to_owned(), seconds: 0 }, digest: String::new(), dependencies: None };
+        let mut lock = Self { generated: Stamp { text: time::ZERO.to_owned(), seconds: 0 }, digest: String::new(), dependencies: None };
         // A moment that is none ends Go's decoding at once; of other fields it reads on and reports the first.
         decode::each_field(map, &["generated"], |_, value| {
             match value {
@@ -79,27 +78,14 @@ impl Lock {
 }
 
 impl Stamp {
-    /// Reads a moment as strictly as Go's JSON decoder.
+    /// Reads a moment as Go's JSON decoder does.
     fn parse(text: &str) -> Result<Self, Problem> {
-        let refused = || Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", quote(text)));
-        let shape = |b: u8| if b.is_ascii_digit() { b'0' } else { b };
-        let shaped = |part: &str, wanted: &str| part.bytes().map(shape).eq(wanted.bytes());
-        let (head, rest) = text.split_at_checked("2006-01-02T15:04:05".len()).ok_or_else(refused)?;
-        let (fraction, zone) = rest.split_at(rest.find(['Z', '+', '-']).ok_or_else(refused)?);
-        let digits = fraction.strip_prefix('.');
-        let sound = shaped(head, "0000-00-00T00:00:00")
-            && (fraction.is_empty() || digits.is_some_and(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit())))
-            && (zone == "Z" || shaped(zone, "+00:00") || shaped(zone, "-00:00"))
-            && !head.ends_with(":60");
-        if !sound {
-            return Err(refused());
-        }
-        let moment = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| refused())?;
-        let nanos: String = digits.unwrap_or_default().chars().take(9).collect();
-        let nanos = nanos.trim_end_matches('0');
-        let point = if nanos.is_empty() { "" } else { "." };
-        let zone = if matches!(zone, "+00:00" | "-00:00") { "Z" } else { zone };
-        Ok(Self { text: format!("{head}{point}{nanos}{zone}"), seconds: moment.timestamp() })
+        let read = |text| {
+            let text = time::normalise(text)?;
+            let (seconds, _) = time::instant(&text)?;
+            Some(Self { text, seconds })
+        };
+        read(text).ok_or_else(|| Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", quote(text))))
     }
 }
 
@@ -130,7 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_read_strictly() {
+    fn moments_are_read_as_go_reads_them() {
+        for (text, written) in [("2020-01-02T3:04:05Z", "2020-01-02T03:04:05Z"), ("2020-01-02T03:04:05,5-00:00", "2020-01-02T03:04:05.5Z")]
+        {
+            let lock = read(&format!("generated: \"{text}\"")).unwrap().unwrap();
+            assert_eq!((lock.generated.text.as_str(), lock.seconds()), (written, 1_577_934_245), "{text}");
+        }
         for bad in ["2020-01-02t03:04:05Z", "2020-01-02", "2020-01-02T03:04:05", "2020-13-02T03:04:05Z", "2020-01-02T03:04:60Z"] {
             assert!(read(&format!("generated: \"{bad}\"")).unwrap_err().contains("parsing time"), "{bad}");
         }

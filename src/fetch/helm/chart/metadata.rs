@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use headwater_golang::filepath::base;
 use headwater_golang::quote;
 use serde_json::{Map, Value};
 
 use super::Problem;
 use super::decode::{self, Place};
 use super::dependency::Dependency;
-use super::text::base;
 use crate::fetch::helm::printable::sanitised;
 use headwater_goyaml as yaml;
 use headwater_version::Version;

@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
+use headwater_golang::filepath::{base, clean};
 use headwater_golang::quote;
 use serde::de::IgnoredAny;
 use tar::{Builder, EntryType, Header};
 
 use super::load::File;
-use super::text::{base, cleaned};
 use super::{Chart, Error, Problem, V1, V2};
 
 /// What Helm puts into the extra field of the gzip header.
@@ -35,8 +35,8 @@ impl Chart {
         if base(name) != name {
             return Err(Problem::new(format!("{} is not a valid chart name", quote(name))));
         }
-        let folder = cleaned(&format!("{prefix}{name}"));
-        let mut put = |name: &str, data: &[u8], seconds: i64| append(archive, &cleaned(&format!("{folder}/{name}")), data, seconds);
+        let folder = clean(&format!("{prefix}{name}"));
+        let mut put = |name: &str, data: &[u8], seconds: i64| append(archive, &clean(&format!("{folder}/{name}")), data, seconds);
         let mut metadata = self.metadata.clone();
         if metadata.api_version == V1 {
             metadata.dependencies.clear();

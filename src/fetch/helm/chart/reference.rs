@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
+use headwater_golang::filepath::clean;
 use regex::Regex;
 
-use super::text::cleaned;
 use super::{Error, Problem, values};
 
 /// Names of charts in repositories; `None` cannot happen, the pattern is constant.
@@ -44,7 +44,7 @@ pub fn check_path(path: &str) -> Result<(), Error> {
 /// The values files that make a difference: none where `values.yaml` alone is asked for, which is what a chart has anyway.
 pub fn effective_values_files(files: &[String]) -> &[String] {
     match files {
-        [only] if cleaned(only) == values::FILE => &[],
+        [only] if clean(only) == values::FILE => &[],
         files => files,
     }
 }

@@ -1,10 +1,10 @@
 //! Values: what a chart's `values.yaml` says, and the files that are merged to take its place.
 
+use headwater_golang::filepath::clean;
 use serde_json::{Map, Value};
 
 use super::decode::{self, Place};
 use super::source::{Kind, Source, located, shown};
-use super::text::cleaned;
 use super::{Chart, Error, Limits, Problem};
 use headwater_goyaml as yaml;
 
@@ -112,7 +112,7 @@ impl Chart {
     fn merged(&self, paths: &[String], absent: Absent, limits: &Limits) -> Result<Merged, Problem> {
         let mut merged = Merged::default();
         for named in paths {
-            let path = cleaned(named);
+            let path = clean(named);
             if path == FILE {
                 merged.add(self.values.clone().unwrap_or_default(), named);
                 continue;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use headwater_golang::{quote, time};
+
 use super::source::{Event, Kind, Number, Rules, Source, Truth};
 use super::text;
-use super::{Error, Limits, number, time};
+use super::{Error, Limits, number};
 
 /// Reads typed values out of a source. What is read replaces or completes what is there, as repeated keys need it.
 pub(super) struct Decoder<'a, S> {
@@ -113,7 +115,10 @@ impl<'a, S: Source> Decoder<'a, S> {
                 *into = time;
                 Ok(())
             }
-            None => Err(self.complain(&format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?}"))),
+            None => {
+                let text = quote(text);
+                Err(self.complain(&format!("parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text}")))
+            }
         }
     }
 

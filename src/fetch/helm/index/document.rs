@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
+use headwater_golang::time;
+
 use super::decode::{Any, Decoder, Place};
 use super::entry::Entry;
 use super::json::Json;
@@ -13,7 +15,7 @@ use super::shelf::{Shelf, Slot};
 use super::source::{Event, Kind, Source};
 use super::write::{Indenter, Object, any, string};
 use super::yaml::Yaml;
-use super::{Error, Limits, Summary, time};
+use super::{Error, Limits, Summary};
 
 /// How much of a file is read at a time, in bytes.
 const BUFFER: usize = 64 * 1024;
@@ -229,7 +231,7 @@ impl Document {
                         head.push(b',');
                     }
                     first = false;
-                    super::text::write_json(chart, &mut head);
+                    headwater_golang::json::write_string(chart, &mut head);
                     head.push(b':');
                     self.write_versions(slots.as_deref(), &mut head, &mut out)?;
                 }

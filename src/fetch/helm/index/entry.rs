@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use headwater_golang::time;
+
 use super::decode::{Any, Decoder, Place};
 use super::source::{Event, Kind, Source, Truth};
-use super::{Error, text, time};
+use super::{Error, text};
 use headwater_version::Version;
 
 /// Every field that upstream knows.

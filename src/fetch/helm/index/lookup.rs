@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use headwater_golang::time;
+
 use super::document::{Charts, Document};
 use super::entry::Entry;
 use super::shelf::{Shelf, Slot, read_text, write_text};
-use super::{Error, Limits, time};
+use super::{Error, Limits};
 use headwater_version::{self as version, Range};
 
 /// What can be installed from a repository: of every version its name, its URLs, its digest and its time. About 200 bytes a version.

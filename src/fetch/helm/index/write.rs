@@ -8,7 +8,6 @@ use headwater_golang::json;
 use super::decode::Any;
 use super::entry::{Dependency, Entry, Maintainer};
 use super::source::Truth;
-use super::text::write_json;
 
 /// A JSON object under construction, without white space.
 pub(super) struct Object<'a> {
@@ -32,13 +31,13 @@ impl<'a> Object<'a> {
             self.out.push(b',');
         }
         self.empty = false;
-        write_json(key, self.out);
+        json::write_string(key, self.out);
         self.out.push(b':');
         self.out
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str) {
-        write_json(value, self.key(key));
+        json::write_string(value, self.key(key));
     }
 
     /// Writes a string unless it is empty.
@@ -92,7 +91,7 @@ fn map<T>(items: &BTreeMap<String, T>, out: &mut Vec<u8>, mut each: impl FnMut(&
 /// Writes a string.
 #[expect(clippy::ptr_arg, reason = "lists and maps of strings are written with it")]
 pub(super) fn string(text: &String, out: &mut Vec<u8>) {
-    write_json(text, out);
+    json::write_string(text, out);
 }
 
 /// Writes any value.
@@ -102,7 +101,7 @@ pub(super) fn any(value: &Any, out: &mut Vec<u8>) {
         Any::Bool(Truth::True) => out.extend_from_slice(b"true"),
         Any::Bool(Truth::False) => out.extend_from_slice(b"false"),
         Any::Number(value) => out.extend_from_slice(json::number(*value).as_deref().unwrap_or("null").as_bytes()),
-        Any::Text(text) => write_json(text, out),
+        Any::Text(text) => json::write_string(text, out),
         Any::List(items) => list(items, out, any),
         Any::Map(items) => map(items, out, any),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use headwater_golang::regexp::{self, Regexp};
 use serde::Deserialize;
 use serde_json::json;
 use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, TrustedRoot};
@@ -13,16 +14,18 @@ use sigstore_verify::{VerificationPolicy, Verifier};
 
 use super::key::blocks;
 use super::legacy::{CERTIFICATE, CHAIN, LOGGED, Signed};
-use super::pattern::Pattern;
 
 /// Of a chain, so many certificates are read.
 const LONGEST_CHAIN: usize = 8;
 
+/// A compiled pattern may be this large, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
+
 /// Who signs: patterns that are searched in the issuer and in the subject of a certificate.
 #[derive(Debug, Clone)]
 pub struct Identity {
-    issuer: Pattern,
-    subject: Pattern,
+    issuer: Regexp,
+    subject: Regexp,
 }
 
 /// A pattern is no regular expression.
@@ -37,7 +40,10 @@ pub struct InvalidPattern {
 impl Identity {
     /// An identity by regular expressions as Go's `regexp` (RE2) reads them. They match anywhere, unless `^` and `$` say otherwise.
     pub fn new(issuer: &str, subject: &str) -> Result<Self, InvalidPattern> {
-        let pattern = |part, pattern: &str| Pattern::new(pattern).map_err(|why| InvalidPattern { part, pattern: pattern.to_owned(), why });
+        let pattern = |part, pattern: &str| {
+            let invalid = |why: regexp::Error| InvalidPattern { part, pattern: pattern.to_owned(), why: why.to_string() };
+            Regexp::new(pattern, LARGEST_PATTERN).map_err(invalid)
+        };
         Ok(Self { issuer: pattern("issuer", issuer)?, subject: pattern("subject", subject)? })
     }
 }
@@ -125,13 +131,13 @@ struct Signer {
 impl Identity {
     /// Why a signer is not this one.
     fn refusal(&self, signer: &Signer) -> Option<String> {
-        let expected = |part: &str, pattern: &Pattern, value: &str| {
-            Some(format!("expected {part} value to match regex \"{}\", got \"{value}\"", pattern.text()))
+        let expected = |part: &str, pattern: &Regexp, value: &str| {
+            Some(format!("expected {part} value to match regex \"{}\", got \"{value}\"", pattern.as_str()))
         };
         match &signer.subject {
-            Some(subject) if !self.subject.is_in(subject) => expected("SAN", &self.subject, subject),
+            Some(subject) if !self.subject.is_match(subject) => expected("SAN", &self.subject, subject),
             None => expected("SAN", &self.subject, ""),
-            Some(_) if !self.issuer.is_in(&signer.issuer) => expected("issuer", &self.issuer, &signer.issuer),
+            Some(_) if !self.issuer.is_match(&signer.issuer) => expected("issuer", &self.issuer, &signer.issuer),
             Some(_) => None,
         }
     }
