@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use headwater_http::SafeUrl;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +46,7 @@ const MIB: u64 = 1 << 20;
 pub struct Remote {
     /// `http`, `https` or `ssh`, and `file` where [`Remote::local`] allows it. Its user name and password, if any, are used where
     /// [`Auth::basic`] leaves them empty.
-    pub url: url::Url,
+    pub url: SafeUrl,
     /// Credentials and trust.
     pub auth: Auth,
     /// The proxy on the way; without one, the environment's.
@@ -238,8 +239,8 @@ pub async fn fetch(remote: &Remote, head: &Head, content: &Content, scratch: &Pa
 ///
 /// # Errors
 /// [`Error::InvalidCa`] and the like.
-pub fn client(clients: &Clients, auth: &Auth, proxy: Option<&Proxy>, url: &url::Url) -> Result<reqwest::Client, Error> {
-    clients.get(auth, proxy).map_err(|error| error.at(&wire::shown(url)))
+pub fn client(clients: &Clients, auth: &Auth, proxy: Option<&Proxy>, url: &SafeUrl) -> Result<reqwest::Client, Error> {
+    clients.get(auth, proxy).map_err(|error| error.at(&url.to_string()))
 }
 
 /// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token
@@ -249,7 +250,7 @@ async fn supervised<T: Send + 'static>(
     work: impl FnOnce(&Remote, CancellationToken, &AtomicBool) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let stop = Stop { token: remote.cancel.child_token(), interrupt: Arc::default() };
-    let url = wire::shown(&remote.url);
+    let url = remote.url.to_string();
     let mut task = tokio::task::spawn_blocking({
         let (remote, token, interrupt) = (remote.clone(), stop.token.clone(), Arc::clone(&stop.interrupt));
         move || work(&remote, token, &interrupt)

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use headwater_http::printable_url;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{APIResource, APIResourceList};
 use kube::{
     Client, ResourceExt,
@@ -306,7 +307,9 @@ fn labelled(object: &Value) -> Value {
 fn unsaid(refusal: Refusal, object: &Object) -> Refusal {
     let Refusal::Said(said) = refusal else { return refusal };
     if !object.key.group.is_empty() || object.key.kind != "Secret" {
-        return Refusal::Said(said);
+        let mut found = Vec::new();
+        urls(&object.value, "", &mut found);
+        return Refusal::Said(found.into_iter().fold(said, |said, url| without_password(&said, url)));
     }
     let mut secrets = Vec::new();
     for field in ["data", "stringData"] {
@@ -317,6 +320,26 @@ fn unsaid(refusal: Refusal, object: &Object) -> Refusal {
     let mut secrets: Vec<&str> = secrets.iter().flat_map(|secret| secret.split(quoted).chain([secret.as_str()])).collect();
     secrets.sort_by_key(|secret| Reverse(secret.len()));
     Refusal::Said(secrets.iter().filter(|secret| secret.len() > 2).fold(said, |said, secret| said.replace(secret, "***")))
+}
+
+/// Texts of an object that are URLs, or should be.
+fn urls<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| urls(item, key, found)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| urls(value, key, found)),
+        Value::String(text) if key == "url" || text.contains("://") => found.push(text),
+        _ => {}
+    }
+}
+
+/// What the server said, with a URL of the object as it may be printed, be it cited as it is or in quotes.
+fn without_password(said: &str, url: &str) -> String {
+    let printable = printable_url(url);
+    if printable == url {
+        return said.to_owned();
+    }
+    let cited = Value::from(url).to_string();
+    said.replace(url, &printable).replace(cited.trim_matches('"'), &printable)
 }
 
 fn scalars(value: &Value, found: &mut Vec<String>) {
@@ -347,6 +370,20 @@ mod tests {
         let object = &found.as_deref().unwrap_or_default()[0];
         let told = unsaid(Refusal::Said(r#"data.a: Invalid value: "one\ntwo \"three": not base64"#.to_owned()), object);
         assert_eq!(told.to_string(), r#"data.a: Invalid value: "***\n***\"***": not base64"#);
+    }
+
+    #[test]
+    fn a_refused_url_is_told_without_its_password() {
+        for (url, cited, printed) in [
+            ("ftp://user:s3cret@host/r?token=s3cret", "ftp://user:s3cret@host/r?token=s3cret", "ftp://host/r"),
+            ("user:s3\\cret@host/r", r"user:s3\\cret@host/r", "host/r"),
+        ] {
+            let text = format!("{{apiVersion: v1, kind: HelmRepository, metadata: {{name: a}}, spec: {{url: {url:?}}}}}");
+            let found = parse::objects(&text);
+            let object = &found.as_deref().unwrap_or_default()[0];
+            let told = |url: &str| format!("spec.url: Invalid value: \"{url}\": should match '^(http|https|oci)://.*$'");
+            assert_eq!(unsaid(Refusal::Said(told(cited)), object).to_string(), told(printed));
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //!
 //! - A URL prints without user, password, query and fragment, and a text that may hide a password prints without that:
 //!   [`SafeUrl`], [`printable_url`]. Passwords, tokens and keys are types of `secrecy`, and the words of a server are repeated
-//!   without them, in one short line: [`quote`].
+//!   without them, in one short line: [`quote()`].
 //! - Credentials and client certificates go to the server that they are for: [`Guard`]. No redirect leads from https to http:
 //!   [`Redirects`].
 //! - Every client comes from one pool, [`Clients`], which knows which certificates to trust and which proxy to use; clients follow

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use percent_encoding::percent_decode_str;
 use url::{ParseError, Url};
 
-use crate::Basic;
+use crate::{Basic, Secrets};
 
 /// Stands for a URL of which nothing but the scheme is certain to be no secret.
 const HIDDEN: &str = "***";
@@ -49,9 +49,28 @@ impl SafeUrl {
         Ok(Self { url, is_doubtful })
     }
 
+    /// A URL whose path may be the rest of a password, although nothing of the URL says so.
+    pub fn doubtful(url: Url) -> Self {
+        Self { url, is_doubtful: true }
+    }
+
     /// The user and the password, if there are any, and the URL without them.
     pub fn split(self) -> (Option<Basic>, Self) {
         (Basic::of_url(&self.url), Self { url: without_user(self.url), ..self })
+    }
+
+    /// Texts of the URL that must not be printed, whoever says them: the password, and what the URL has for a host and a port where
+    /// that may have been a user and a password.
+    pub fn secrets(&self) -> Secrets {
+        let password = decode(self.url.password().unwrap_or_default());
+        let host = self.url.host_str().filter(|_| self.is_doubtful()).unwrap_or_default();
+        let port = self.url.port().filter(|_| self.is_doubtful()).map(|port| port.to_string()).unwrap_or_default();
+        [format!("{host}:{port}").as_str(), host, &port, &password].into_iter().filter(|text| *text != ":").collect()
+    }
+
+    /// Whether what the URL has for a host may have been a user in the text that it was parsed from.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful || Text::new(self.url.as_str(), Some(&self.url)).print().1 == Certainty::Doubtful
     }
 
     /// The same URL with some parts changed; it is printed with the same care.
@@ -105,6 +124,9 @@ impl fmt::Debug for SafeUrl {
 ///
 /// A digest (`@sha256:…`, `@sha512:…`) at the end is no host.
 pub fn printable_url(text: &str) -> String {
+    if !text.contains(['@', '?', '#']) {
+        return text.to_owned();
+    }
     match SafeUrl::parse(text) {
         Ok(url) if is_plain(text, &url) => print(text, Some(&url)),
         Ok(url) => url.to_string(),
@@ -170,7 +192,7 @@ impl<'a> Text<'a> {
     /// Whether `before`, which an `@` follows, may be a user and a password.
     fn may_be_user(&self, before: &str) -> bool {
         let start = if self.port_may_be_password() { 0 } else { authority(before) };
-        !self.is_url || before[start..].contains(':')
+        if self.is_url { before[start..].contains(':') } else { !before.is_empty() }
     }
 
     fn print(&self) -> (String, Certainty) {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use headwater_http::SafeUrl;
 use reqwest::{Client, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -34,7 +35,7 @@ pub(super) async fn ask(
     url: Url,
     complete: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
 ) -> Result<Answer, Error> {
-    let place = format!("{method} {}", shown(&url));
+    let place = format!("{method} {}", SafeUrl::from(url.clone()));
     exchanged(complete(http.request(method, url).header(header::USER_AGENT, USER_AGENT)), place, LONGEST).await
 }
 
@@ -115,15 +116,6 @@ pub(super) fn time(text: Option<&str>) -> DateTime<Utc> {
     text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc()).unwrap_or_default()
 }
 
-fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}
-
 /// The innermost cause, which says the most.
 fn cause(error: reqwest::Error) -> String {
     let error = error.without_url();
@@ -153,11 +145,6 @@ mod tests {
         assert_eq!(extended(&base, &["orgs", "a/../b?c", "x"]).unwrap().path(), "/api/v3/orgs/a%2F..%2Fb%3Fc/x");
         assert!(web("ftp://host/").is_err());
         assert!(web("host").is_err());
-    }
-
-    #[test]
-    fn urls_are_shown_without_userinfo_and_query() {
-        assert_eq!(shown(&Url::parse("https://u:p@host:1/a?token=b#c").unwrap()), "https://host:1/a");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
 use gix::objs::Kind;
+use headwater_http::without_user;
 use headwater_storage::{Entry, Mode};
 use url::Url;
 
@@ -24,7 +25,7 @@ use self::paths::Paths;
 use self::submodules::Module;
 use super::obtain::{self, Part, Wanted};
 use super::tree::{self, Contents, Walk};
-use super::{Checkout, Content, Error, Lfs, Limits, Reference, Remote, Submodules, Symlinks, local, supervised, wire};
+use super::{Checkout, Content, Error, Lfs, Limits, Reference, Remote, Submodules, Symlinks, local, supervised};
 
 /// How often everything is done where what is kept turns out to be damaged, or moves.
 const ATTEMPTS: usize = 3;
@@ -101,7 +102,7 @@ impl<'a> Gathering<'a> {
 
     async fn run(&mut self, wanted: Wanted) -> Result<Checkout, Error> {
         let part = self.root(wanted).await?;
-        let chain = vec![(wire::bare(self.remote.url.clone()), wanted.id)];
+        let chain = vec![(without_user(self.remote.url.clone().into_url()), wanted.id)];
         let root = Place {
             remote: self.remote.clone(),
             part,
@@ -118,7 +119,7 @@ impl<'a> Gathering<'a> {
             let entered = self.submodule(&inner).await;
             let more = entered.map_err(|cause| {
                 let path = self.full(&inner).chars().take(256).filter(|c| !c.is_control()).collect();
-                Error::Submodule { url: wire::shown(&self.remote.url), path, cause: Box::new(cause) }
+                Error::Submodule { url: self.remote.url.to_string(), path, cause: Box::new(cause) }
             })?;
             open.extend(more);
         }
@@ -169,7 +170,7 @@ impl<'a> Gathering<'a> {
         let refused = |why: String| Error::BadSubmodule { why };
         let parent = &self.places[inner.parent];
         let remote = submodules::remote(&parent.remote, url.as_bstr()).map_err(refused)?;
-        let link = (wire::bare(remote.url.clone()), *id);
+        let link = (without_user(remote.url.clone().into_url()), *id);
         if parent.chain.contains(&link) {
             return Err(refused("it holds itself".into()));
         }
@@ -198,7 +199,7 @@ impl<'a> Gathering<'a> {
     /// Adds the file that Git leaves in each submodule. No tree from outside can have an entry of that name.
     fn write(&mut self, mount: &BString, text: Vec<u8>) -> Result<(), Error> {
         let path = join(mount.as_bstr(), GIT.into());
-        let url = || wire::shown(&self.remote.url);
+        let url = || self.remote.url.to_string();
         let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, Kind::Blob, &text)
             .map_err(|error| Error::Corrupt { url: url(), message: error.to_string() })?;
         let size = text.len() as u64;
@@ -212,7 +213,7 @@ impl<'a> Gathering<'a> {
     async fn large(&mut self, place: Place) -> Result<(), Error> {
         let (entries, remote) = (std::mem::take(&mut self.entries), place.remote.clone());
         let found = supervised(&remote, move |remote, _, interrupt| {
-            let objects = Objects::new(&place.part, &wire::shown(&remote.url));
+            let objects = Objects::new(&place.part, &remote.url.to_string());
             let large = large::find(&objects, place.mount.as_bstr(), &place.notes, &entries, place.range, interrupt)?;
             Ok((entries, large))
         });
@@ -243,7 +244,7 @@ impl<'a> Gathering<'a> {
         let (places, mut entries) = (self.places.clone(), std::mem::take(&mut self.entries));
         let (symlinks, written, large) = (self.content.symlinks, std::mem::take(&mut self.written), self.large_files());
         let finished = supervised(self.remote, move |remote, _, interrupt| {
-            let url = wire::shown(&remote.url);
+            let url = remote.url.to_string();
             if symlinks == Symlinks::Keep {
                 let mut targets = HashMap::new();
                 for place in &places {
@@ -302,7 +303,7 @@ fn list(
     wanted: Submodules,
     interrupt: &AtomicBool,
 ) -> Result<(tree::Listing, Vec<Module>), Error> {
-    let url = wire::shown(&place.remote.url);
+    let url = place.remote.url.to_string();
     let objects = Objects::new(&place.part, &url);
     let mount = place.mount.as_bstr();
     let walk = Walk { objects: &objects, limits, mount, paths, contents: Contents::There, interrupt };

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use base64::Engine as _;
+use headwater_http::{Secrets, without_user};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
 use tokio::runtime::Handle;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::access::decoded;
-use super::wire::{Wire, bare, shown};
+use super::wire::Wire;
 use super::{Auth, Error, Remote};
 
 /// As many redirects as Git itself follows at most.
@@ -37,7 +38,7 @@ pub(super) struct Http {
 
 impl Http {
     pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken) -> Result<Self, Error> {
-        let url = shown(&remote.url);
+        let url = remote.url.to_string();
         if !matches!(remote.url.scheme(), "http" | "https") {
             return Err(Error::UnsupportedScheme { url, scheme: remote.url.scheme().to_owned() });
         }
@@ -47,7 +48,7 @@ impl Http {
         let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
         let (authorization, mut secrets) = authorization(remote)?;
         if let Some((user, password)) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
-            secrets.extend(self::secrets([encoded(user, password), password.clone()]));
+            secrets.extend([encoded(user, password), password.clone()].into_iter().collect());
         }
         let wire = Rc::new(Wire::new(remote, handle, token, secrets));
         let proxy = proxy.map(|proxy| proxy.url.to_string());
@@ -75,7 +76,7 @@ impl Http {
     fn send(&self, method: Method, url: Url, headers: &HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
         self.home.set(self.home.get() && url.origin() == self.origin);
         let client = if self.home.get() { &self.client } else { &self.away };
-        let mut request = client.request(method, bare(url)).headers(headers.clone());
+        let mut request = client.request(method, without_user(url)).headers(headers.clone());
         if let Some(value) = self.authorization.as_ref().filter(|_| self.home.get()) {
             request = request.header(AUTHORIZATION, value);
         }
@@ -130,10 +131,10 @@ pub(super) fn headers<const N: usize>(pairs: [(HeaderName, &'static str); N]) ->
 ///
 /// # Errors
 /// [`Error::InvalidCredentials`].
-pub(super) fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Vec<String>), Error> {
+pub(super) fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Secrets), Error> {
     let (url, auth) = (&remote.url, &remote.auth);
     let (value, secrets) = if let Some(token) = &auth.bearer {
-        (format!("Bearer {token}"), secrets([token.clone()]))
+        (format!("Bearer {token}"), [token].into_iter().collect())
     } else {
         let (mut user, mut password) = auth.basic.clone().unwrap_or_default();
         if user.is_empty() {
@@ -143,12 +144,12 @@ pub(super) fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Vec
             password = decoded(url.password().unwrap_or_default());
         }
         if user.is_empty() && password.is_empty() {
-            return Ok((None, Vec::new()));
+            return Ok((None, Secrets::default()));
         }
         let encoded = encoded(&user, &password);
-        (format!("Basic {encoded}"), secrets([encoded, password]))
+        (format!("Basic {encoded}"), [encoded, password].into_iter().collect())
     };
-    let mut value = HeaderValue::from_str(&value).map_err(|_| Error::InvalidCredentials { url: shown(url) })?;
+    let mut value = HeaderValue::from_str(&value).map_err(|_| Error::InvalidCredentials { url: url.to_string() })?;
     value.set_sensitive(true);
     Ok((Some(value), secrets))
 }
@@ -160,10 +161,6 @@ pub(super) fn is_upward(from: &Url, to: &Url) -> bool {
 
 fn encoded(user: &str, password: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
-}
-
-fn secrets<const N: usize>(texts: [String; N]) -> Vec<String> {
-    texts.into_iter().filter(|text| !text.is_empty()).collect()
 }
 
 /// A POST that is sent when its answer is first read.

@@ -19,7 +19,7 @@ use url::Url;
 use super::obtain::{Part, Trust};
 use super::resolve::{self, Refs};
 use super::session::{RemoteRef, Target};
-use super::{Error, Head, LocalRepositories, Reference, Remote, wire};
+use super::{Error, Head, LocalRepositories, Reference, Remote};
 
 /// The scheme of URLs of this machine.
 const SCHEME: &str = "file";
@@ -78,7 +78,7 @@ struct Local<'a> {
 
 impl<'a> Local<'a> {
     fn open(remote: &Remote, interrupt: &'a AtomicBool) -> Result<Self, Error> {
-        let url = wire::shown(&remote.url);
+        let url = remote.url.to_string();
         let folder = folder(&remote.url).map_err(|why| Error::Unreachable { url: url.clone(), message: why.to_owned() })?;
         let bound = remote.limits.blob_size.max(SMALLEST_BOUND);
         let options = gix::open::Options::isolated()

@@ -21,7 +21,7 @@ pub(super) use generation::Generation;
 use slot::Slot;
 
 use super::session::Greeting;
-use super::{Error, Head, Reference, Remote, wire};
+use super::{Error, Head, Reference, Remote};
 
 /// What a server said of itself is believed for this long.
 const GREETING: Duration = Duration::from_hours(1);
@@ -197,7 +197,7 @@ pub(super) fn hear(heads: &mut Heads, reference: Reference, asked: Instant, head
 
 /// Waits for others, but no longer than the remote allows.
 async fn within<T>(remote: &Remote, turn: impl Future<Output = T>) -> Result<T, Error> {
-    let url = || wire::shown(&remote.url);
+    let url = || remote.url.to_string();
     tokio::select! {
         turn = turn => Ok(turn),
         () = remote.cancel.cancelled() => Err(Error::Cancelled { url: url() }),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::mirror::{Generation, Mirror};
 use super::pack::{self, Depth, Request};
 use super::session::Session;
-use super::{Error, Head, Remote, supervised, wire};
+use super::{Error, Head, Remote, supervised};
 
 /// How many commits a server is told of.
 const MOST_HAVES: usize = 32;
@@ -241,7 +241,7 @@ impl Fetch<'_> {
 
     /// How the remote is called in errors.
     pub(super) fn url(&self) -> String {
-        wire::shown(&self.remote.url)
+        self.remote.url.to_string()
     }
 }
 

@@ -79,7 +79,7 @@ impl Session {
             return Ok(Self { wire, transport, base: None, origin: remote.url.origin(), greeting: None, resumed: false });
         }
         let http = Rc::new(Http::new(remote, handle, token)?);
-        let base = greeting.as_ref().map_or_else(|| remote.url.clone(), |greeting| greeting.base.clone());
+        let base = greeting.as_ref().map_or_else(|| remote.url.clone().into_url(), |greeting| greeting.base.clone());
         let transport = Transport::new(Rc::clone(&http), base);
         let (wire, base) = (Rc::clone(&http.wire), transport.base());
         Ok(Self {
@@ -128,7 +128,7 @@ impl Session {
         match format {
             Some(format) if format != "sha1" => {
                 self.greeting = None;
-                Err(self.wire.corrupt(format!("object format {} is not supported", self.wire.scrubbed(&format.to_string()))))
+                Err(self.wire.corrupt(format!("object format {} is not supported", self.wire.quote(format))))
             }
             _ => Ok(handshake),
         }

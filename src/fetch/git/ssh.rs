@@ -45,7 +45,7 @@ pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken
     let passphrase = ssh.and_then(|ssh| ssh.passphrase.clone());
     let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
     let proxied = proxy.as_ref().and_then(|proxy| proxy.basic.clone()).map(|(_, password)| password);
-    let secrets = passphrase.into_iter().chain(proxied).filter(|text| !text.is_empty()).collect();
+    let secrets = passphrase.into_iter().chain(proxied).collect();
     let wire = Rc::new(Wire::new(remote, handle, token, secrets));
     let unusable = |message: String| Error::InvalidSsh { message };
     let ssh = ssh.ok_or_else(|| unusable("ssh needs a private key and known_hosts".into()))?;
@@ -76,8 +76,8 @@ fn greet(wire: &Rc<Wire>, target: &Target, config: Arc<Config>, hosts: KnownHost
     let visitor = Visitor { hosts, host: target.host.clone(), port: target.port, last_words };
     let greeted = wire.wait(&format!("the ssh handshake with {address}"), connect_stream(config, stream, visitor))?;
     line.session = Some(greeted.map_err(|broken| match broken {
-        Broken::HostKey(why) => Error::HostKeyRefused { url: wire.url.clone(), message: why },
-        Broken::Ssh(error) => wire.unreachable(wire.scrubbed(&format!("ssh: handshake failed: {}", explained(&error)))),
+        Broken::HostKey(why) => Error::HostKeyRefused { url: wire.url.clone(), message: wire.redact(&why) },
+        Broken::Ssh(error) => wire.unreachable(wire.quote(format!("ssh: handshake failed: {}", explained(&error)))),
     })?);
     Ok(line)
 }
@@ -106,14 +106,14 @@ fn log_in(wire: &Rc<Wire>, mut line: Line, target: &Target, key: PrivateKey) -> 
     let logged_in = wire.wait(&format!("{address} to let us in"), present(session, &target.user, Arc::new(key)))?;
     let broken = |error: &russh::Error, line: &Line| {
         let words = line.last_words.get().unwrap_or_else(|| explained(error));
-        wire.unreachable(wire.scrubbed(&format!("ssh: {address} ended the connection during the login: {words}")))
+        wire.unreachable(wire.quote(format!("ssh: {address} ended the connection during the login: {words}")))
     };
     match logged_in {
         Ok(true) => {}
         Ok(false) => {
             let user = &target.user;
             let message = format!("ssh: unable to authenticate: {address} does not let '{user}' in with the key {what}");
-            return Err(Error::LoginRefused { url: wire.url.clone(), message: wire.scrubbed(&message) });
+            return Err(Error::LoginRefused { url: wire.url.clone(), message: wire.quote(message) });
         }
         Err(error) => return Err(broken(&error, &line)),
     }

@@ -15,7 +15,7 @@ use server::{Answer, Server, git};
 
 pub(super) fn remote(url: &str) -> Remote {
     Remote {
-        url: url::Url::parse(url).unwrap(),
+        url: SafeUrl::parse(url).unwrap(),
         auth: Auth::default(),
         proxy: None,
         algorithms: super::Algorithms::default(),

@@ -4,18 +4,15 @@
 //! meaning, because it travels through layers that know I/O errors only.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Write as _;
+use std::fmt::Display;
 use std::io;
 
+use headwater_http::{Excerpt, Secrets, causes, quote};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::{Error, Limits, Remote};
-
-/// The most characters of a server's words in an error.
-const MAX_WORDS: usize = 256;
 
 /// The most bytes of an answer before its pack: what the server has in common with us, and where its history ends.
 const MAX_ANSWER: u64 = 4 << 20;
@@ -32,7 +29,7 @@ pub(super) struct Wire {
     handle: Handle,
     token: CancellationToken,
     deadline: Instant,
-    secrets: Vec<String>,
+    secrets: Secrets,
     failure: RefCell<Option<Error>>,
 }
 
@@ -48,10 +45,11 @@ pub(super) enum Expect {
 }
 
 impl Wire {
-    /// A conversation with `remote`; texts that hold one of `secrets` are never printed.
-    pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken, secrets: Vec<String>) -> Self {
+    /// A conversation with `remote`; `secrets`, and those of the URL, are never printed.
+    pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken, mut secrets: Secrets) -> Self {
+        secrets.extend(remote.url.secrets());
         Self {
-            url: shown(&remote.url),
+            url: remote.url.to_string(),
             limits: remote.limits,
             expect: Cell::new(Expect::Refs),
             read: Cell::new(0),
@@ -73,7 +71,7 @@ impl Wire {
         let until = self.deadline.min(Instant::now() + self.limits.idle_timeout);
         let late = || {
             let url = self.url.clone();
-            if until == self.deadline { Error::Deadline { url } } else { Error::Timeout { url, what: what.to_owned() } }
+            if until == self.deadline { Error::Deadline { url } } else { Error::Timeout { url, what: self.secrets.redact(what) } }
         };
         self.handle.block_on(async {
             tokio::select! {
@@ -129,41 +127,16 @@ impl Wire {
 
     /// An error's text with its causes, fit for printing: shortened, escaped, and without URLs and credentials.
     pub(super) fn words(&self, error: &(dyn std::error::Error + 'static)) -> String {
-        let mut text = String::new();
-        let mut next = Some(error);
-        while let Some(error) = next {
-            // reqwest names the whole URL in its own texts; what it wraps says what happened.
-            if !error.is::<reqwest::Error>() {
-                let separator = if text.is_empty() { "" } else { ": " };
-                let _ = write!(text, "{separator}{error}");
-            }
-            next = error.source();
-        }
-        if text.is_empty() { "the request failed".into() } else { self.scrubbed(&text) }
+        self.quote(causes(error))
+    }
+
+    /// Text of our own that may repeat a part of the URL.
+    pub(super) fn redact(&self, text: &str) -> String {
+        self.secrets.redact(text)
     }
 
     /// Foreign text, fit for printing.
-    pub(super) fn scrubbed(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret, "***");
-        }
-        text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    pub(super) fn quote(&self, text: impl Display) -> String {
+        quote(text, &self.secrets, Excerpt::Short)
     }
-}
-
-/// `url` as it may be printed: without user, password, query and fragment.
-pub(super) fn shown(url: &Url) -> String {
-    let mut url = bare(url.clone());
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
-}
-
-/// `url` without user and password.
-pub(super) fn bare(mut url: Url) -> Url {
-    // These fail only for URLs that cannot have any.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
 }

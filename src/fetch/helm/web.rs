@@ -11,22 +11,20 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use base64::Engine as _;
-use percent_encoding::percent_decode_str;
+use headwater_http::{Basic, Excerpt, InvalidUrl, SafeUrl, Secrets, causes, printable_url, quote, without_user};
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     LAST_MODIFIED, LOCATION, USER_AGENT,
 };
 use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use url::{Origin, Url};
+use url::Origin;
 
 use crate::fetch::git::{self, Auth};
 use body::{Body, Encoding};
 
 /// As many redirects as Helm follows.
 const MAX_REDIRECTS: usize = 10;
-/// The most characters of foreign words in an error.
-const MAX_WORDS: usize = 256;
 /// Some repositories answer Helm only.
 const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")");
 
@@ -34,7 +32,7 @@ const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")"
 #[derive(Clone, Debug)]
 pub struct Access {
     /// Where its `index.yaml` is, without that, and without userinfo.
-    pub url: Url,
+    pub url: SafeUrl,
     /// With which credentials, certificates and trust.
     pub auth: Auth,
     /// Who may see the credentials.
@@ -141,7 +139,7 @@ pub struct Web<'a> {
     /// Shows no certificate of ours.
     away: reqwest::Client,
     authorization: Option<HeaderValue>,
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 impl<'a> Web<'a> {
@@ -156,17 +154,18 @@ impl<'a> Web<'a> {
             Reach::Home => client(&Auth { ca: access.auth.ca.clone(), ..Auth::default() })?,
             Reach::Everywhere => home.clone(),
         };
-        let (authorization, secrets) = match access.auth.basic.as_ref().filter(|(user, password)| !user.is_empty() && !password.is_empty())
-        {
-            None => (None, Vec::new()),
-            Some((user, password)) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-                let unusable = |_| Error::Unusable("user name and password cannot be sent".into());
-                let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).map_err(unusable)?;
-                value.set_sensitive(true);
-                (Some(value), vec![encoded, password.clone()])
-            }
-        };
+        let (authorization, mut secrets) =
+            match access.auth.basic.as_ref().filter(|(user, password)| !user.is_empty() && !password.is_empty()) {
+                None => (None, Secrets::default()),
+                Some((user, password)) => {
+                    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+                    let unusable = |_| Error::Unusable("user name and password cannot be sent".into());
+                    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).map_err(unusable)?;
+                    value.set_sensitive(true);
+                    (Some(value), [&encoded, password].into_iter().collect())
+                }
+            };
+        secrets.extend(access.url.secrets());
         Ok(Self { access, origin: access.url.origin(), home, away, authorization, secrets })
     }
 
@@ -190,10 +189,10 @@ impl<'a> Web<'a> {
             match response.status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::Unchanged),
-                status => return Err(Error::Status { url: shown(&url), status }),
+                status => return Err(Error::Status { url: url.to_string(), status }),
             }
             let said = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            let validators = Validators { url: url.to_string(), etag: said(ETAG), last_modified: said(LAST_MODIFIED) };
+            let validators = Validators { url: url.as_str().to_owned(), etag: said(ETAG), last_modified: said(LAST_MODIFIED) };
             self.write(&url, &mut response, bound, to).await?;
             Ok(Fetched::Written(validators))
         };
@@ -209,7 +208,7 @@ impl<'a> Web<'a> {
             asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             let mut response = self.get(url.clone(), &asked).await?;
             if response.status() != StatusCode::OK {
-                return Err(Error::Status { url: shown(&url), status: response.status() });
+                return Err(Error::Status { url: url.to_string(), status: response.status() });
             }
             let mut chart = Vec::new();
             self.write(&url, &mut response, bound, &mut chart).await?;
@@ -218,14 +217,14 @@ impl<'a> Web<'a> {
         self.within(&url, work).await
     }
 
-    async fn within<T>(&self, url: &Url, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let late = |_| Error::Request { url: shown(url), why: "context deadline exceeded".into() };
+    async fn within<T>(&self, url: &SafeUrl, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let late = |_| Error::Request { url: url.to_string(), why: "context deadline exceeded".into() };
         tokio::time::timeout(self.access.timeout, work).await.map_err(late)?
     }
 
     /// Sends a GET, follows redirects, and returns the answer, whatever its status is.
-    async fn get(&self, mut url: Url, headers: &HeaderMap) -> Result<Response, Error> {
-        let asked = shown(&url);
+    async fn get(&self, url: SafeUrl, headers: &HeaderMap) -> Result<Response, Error> {
+        let (asked, mut url) = (url.to_string(), url.into_url());
         let failed = |why: String| Error::Request { url: asked.clone(), why };
         let mut home = true;
         for _ in 0..=MAX_REDIRECTS {
@@ -234,13 +233,13 @@ impl<'a> Web<'a> {
             // What was to be encrypted is nowhere sent in the clear.
             let weaker = self.access.url.scheme() == "https" && url.scheme() == "http";
             let trusted = home || (self.access.reach == Reach::Everywhere && !weaker);
-            let (basic, plain) = split(url.clone());
+            let (basic, plain) = (Basic::of_url(&url), without_user(url.clone()));
             let client = if trusted { &self.home } else { &self.away };
             let mut request = client.get(plain).headers(headers.clone()).header(USER_AGENT, AGENT);
             if let Some(value) = self.authorization.as_ref().filter(|_| trusted) {
                 request = request.header(AUTHORIZATION, value);
-            } else if let Some((user, password)) = basic {
-                request = request.basic_auth(user, Some(password));
+            } else if let Some(Ok(value)) = basic.map(|basic| basic.authorization()) {
+                request = request.header(AUTHORIZATION, value);
             }
             let response = request.send().await.map_err(|error| failed(self.words(&error)))?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
@@ -259,11 +258,11 @@ impl<'a> Web<'a> {
 
     /// Writes an answer's body, inflated where it is compressed. What is written at a time is short, and goes to memory or to the
     /// page cache.
-    async fn write(&self, url: &Url, response: &mut Response, bound: Bound, to: impl Write) -> Result<(), Error> {
+    async fn write(&self, url: &SafeUrl, response: &mut Response, bound: Bound, to: impl Write) -> Result<(), Error> {
         let gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
         let mut body = Body::new(to, bound.limit, if gzipped { Encoding::Gzip } else { Encoding::Identity });
         loop {
-            let chunk = response.chunk().await.map_err(|error| Error::Request { url: shown(url), why: self.words(&error) })?;
+            let chunk = response.chunk().await.map_err(|error| Error::Request { url: url.to_string(), why: self.words(&error) })?;
             let written = match &chunk {
                 Some(chunk) => body.write_all(chunk),
                 None => body.finish(),
@@ -272,7 +271,7 @@ impl<'a> Web<'a> {
                 return Err(match () {
                     () if body.is_over() => Error::TooLarge { what: bound.what, limit: bound.limit, setting: bound.setting },
                     () if gzipped && !body.has_failed() => {
-                        Error::Request { url: shown(url), why: format!("the answer cannot be inflated: {source}") }
+                        Error::Request { url: url.to_string(), why: format!("the answer cannot be inflated: {source}") }
                     }
                     () => Error::Write { what: bound.what, source },
                 });
@@ -285,75 +284,45 @@ impl<'a> Web<'a> {
 
     /// What went wrong, without what the request was.
     fn words(&self, error: &reqwest::Error) -> String {
-        let mut text = String::new();
-        let mut next = std::error::Error::source(error);
-        while let Some(error) = next {
-            if !error.is::<reqwest::Error>() {
-                text.push_str(if text.is_empty() { "" } else { ": " });
-                text.push_str(&error.to_string());
-            }
-            next = error.source();
-        }
-        if text.is_empty() {
-            return "the request failed".into();
-        }
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret, "***");
-        }
-        text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+        quote(causes(error), &self.secrets, Excerpt::Short)
     }
 }
 
 /// The URL of a repository's index.
-pub fn index_url(repository: &Url) -> Url {
-    let mut url = repository.clone();
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().push("index.yaml");
-    }
-    url
+pub fn index_url(repository: &SafeUrl) -> SafeUrl {
+    repository.with(|url| {
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("index.yaml");
+        }
+    })
 }
 
 /// The URL of a chart: as the index has it, or below the repository, with the repository's query.
-fn chart_url(repository: &Url, reference: &str) -> Result<Url, Error> {
+fn chart_url(repository: &SafeUrl, reference: &str) -> Result<SafeUrl, Error> {
     let unusable = |why: &dyn fmt::Display| {
-        let plain = reference.split(['?', '#']).next().unwrap_or_default();
-        let plain = plain.rsplit_once('@').map_or(plain, |(_, host)| host);
-        Error::Url { url: plain.chars().take(MAX_WORDS).collect(), why: why.to_string() }
+        let url = quote(printable_url(reference), &Secrets::default(), Excerpt::Short);
+        Error::Url { url, why: why.to_string() }
     };
-    match Url::parse(reference) {
+    match SafeUrl::parse(reference) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => return Ok(url),
         Ok(url) => return Err(unusable(&format_args!("unsupported protocol scheme \"{}\"", url.scheme()))),
-        Err(url::ParseError::RelativeUrlWithoutBase) => {}
-        Err(error) => return Err(unusable(&error)),
+        Err(InvalidUrl { cause: url::ParseError::RelativeUrlWithoutBase, .. }) => {}
+        Err(error) => return Err(unusable(&error.cause)),
     }
-    let mut base = repository.clone();
-    if let Ok(mut segments) = base.path_segments_mut() {
-        segments.pop_if_empty().push("");
-    }
-    let mut url = base.join(reference).map_err(|error| unusable(&error))?;
+    let base = repository.with(|url| {
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("");
+        }
+    });
+    let joined = base.join(reference).map_err(|error| unusable(&error))?;
     // It may be another host's, all the same; and a query may hold a token.
-    if url.origin() == repository.origin() {
-        url.set_query(repository.query());
+    if joined.origin() != repository.origin() {
+        return Ok(joined.into());
     }
-    Ok(url)
-}
-
-/// User and password of a URL, if it has any, and the URL without.
-pub fn split(mut url: Url) -> (Option<(String, String)>, Url) {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let (user, password) = (decoded(url.username()), decoded(url.password().unwrap_or_default()));
-    // These fail only for URLs that cannot have any.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    ((!user.is_empty() || !password.is_empty()).then_some((user, password)), url)
-}
-
-/// A URL as it may be printed.
-pub fn shown(url: &Url) -> String {
-    let (_, mut url) = split(url.clone());
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
+    Ok(repository.with(|url| {
+        *url = joined;
+        url.set_query(repository.query());
+    }))
 }
 
 #[cfg(test)]
@@ -365,7 +334,7 @@ mod tests {
     #[test]
     fn charts_are_below_the_repository_or_where_the_index_says() {
         let at = |repository: &str, reference: &str| {
-            chart_url(&Url::parse(repository).unwrap(), reference).map(|url| url.to_string()).map_err(|error| error.to_string())
+            chart_url(&SafeUrl::parse(repository).unwrap(), reference).map(|url| url.as_str().to_owned()).map_err(|error| error.to_string())
         };
         assert_eq!(at("http://h/charts", "a-1.tgz").unwrap(), "http://h/charts/a-1.tgz");
         assert_eq!(at("http://h/charts/", "sub/a-1.tgz").unwrap(), "http://h/charts/sub/a-1.tgz");
@@ -375,7 +344,7 @@ mod tests {
         assert_eq!(at("http://h/charts?token=t", "//other/a-1.tgz").unwrap(), "http://other/a-1.tgz");
         assert_eq!(
             at("http://h/charts", "ftp://user:secret@other/a").unwrap_err(),
-            "failed to parse other/a as URL: unsupported protocol scheme \"ftp\""
+            "failed to parse ftp://other/a as URL: unsupported protocol scheme \"ftp\""
         );
         assert_eq!(
             at("http://h/charts", "ftp://other/a?x").unwrap_err(),
@@ -390,12 +359,7 @@ mod tests {
             ("http://h/a//?q=1", "http://h/a//index.yaml?q=1"),
             ("http://h/a", "http://h/a/index.yaml"),
         ] {
-            assert_eq!(index_url(&Url::parse(repository).unwrap()).as_str(), index);
+            assert_eq!(index_url(&SafeUrl::parse(repository).unwrap()).as_str(), index);
         }
-    }
-
-    #[test]
-    fn what_is_printed_holds_no_secret() {
-        assert_eq!(shown(&Url::parse("https://user:secret@h/x?token=secret#secret").unwrap()), "https://h/x");
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use headwater_golang::float::general;
+use headwater_http::SafeUrl;
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -22,13 +23,7 @@ pub struct Place {
 
 impl Place {
     pub(super) fn new(method: &'static str, url: &Url) -> Self {
-        let mut url = url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        // These fail only for URLs that cannot have any.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        Self { method, url: url.into() }
+        Self { method, url: SafeUrl::from(url.clone()).to_string() }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use headwater_http::printable_url;
+
 use super::Digest;
 
 /// A reference may be this long, in bytes.
@@ -40,7 +42,8 @@ impl Error {
     }
 
     pub(super) fn repository(text: &str) -> Self {
-        Self::about("repository", text)
+        // It may hold the rest of a password that had a slash.
+        Self::about("repository", &printable_url(text))
     }
 
     pub(super) fn tag(text: &str) -> Self {
@@ -175,6 +178,7 @@ mod tests {
         assert_eq!(refused("host/a:b:c"), r#"invalid reference: invalid tag "b:c""#);
         assert_eq!(refused("host/a@sha256:0"), r#"invalid reference: invalid digest "sha256:0""#);
         assert_eq!(refused("user@host/a"), r#"invalid reference: invalid registry "user@host""#);
+        assert_eq!(Error::repository("na:me@host/charts").to_string(), r#"invalid reference: invalid repository "host/charts""#);
         for bad in ["/a", ":5000/a", "host:/", "host:x/a", "host:99999/a", "[::1/a", "[x]/a", "ho st/a", "h?q/a", "h\u{e4}/a"] {
             assert!(Reference::parse(bad).is_err(), "{bad}");
         }

@@ -61,8 +61,11 @@ pub async fn auth(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<Auth,
         Issuer::GitHub(_) => Auth { ca: plan.auth.ca.clone(), ..Auth::default() },
         _ => Auth::default(),
     };
-    let failed =
-        |what: String| Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"));
+    let secrets = plan.url.secrets();
+    let failed = |what: String| {
+        let what = secrets.redact(&what);
+        Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"))
+    };
     let http = git::client(&cx.git_clients, &trust, plan.proxy.as_ref(), &plan.url).map_err(|error| failed(error.to_string()))?;
     let route = format!("{:?} {:?}", trust.ca, plan.proxy.as_ref().map(|proxy| (proxy.url.as_str(), &proxy.basic)));
     let request = Request {

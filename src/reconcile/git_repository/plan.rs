@@ -5,8 +5,8 @@ mod credentials;
 use headwater_api::Artifact;
 use headwater_api::git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
 use headwater_api::reason;
+use headwater_http::{InvalidUrl, SafeUrl};
 use headwater_storage::Algorithm;
-use url::Url;
 
 use super::resolve::References;
 use crate::fetch::auth::App;
@@ -18,7 +18,7 @@ use crate::reconcile::failure::Failure;
 #[derive(Debug)]
 pub struct Plan {
     /// Where the repository is; without userinfo.
-    pub url: Url,
+    pub url: SafeUrl,
     /// With which credentials.
     pub auth: Auth,
     /// Who issues credentials in place of those.
@@ -54,26 +54,19 @@ pub fn schedule(spec: &GitRepositorySpec) -> Result<Schedule, Failure> {
 pub fn plan(object: &GitRepository, references: &References) -> Result<Plan, Failure> {
     let spec = &object.spec;
     let proxy = credentials::proxy(object, references.proxy.as_ref())?;
-    let mut url = Url::parse(&spec.url)
-        .map_err(|error| Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{}': {error}", shown(&spec.url))).stalled())?;
+    let url = SafeUrl::parse(&spec.url).map_err(|InvalidUrl { url, cause }| {
+        Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{url}': {cause}")).stalled()
+    })?;
     let auth = credentials::auth(object, &url, references.credentials.as_ref())?;
     let issuer = credentials::issuer(object, references.credentials.as_ref())?;
-    if auth.ssh.is_none() {
-        // What the URL carried is in `auth` now, and must not be printed.
-        let _ = url.set_username("");
-    }
-    let _ = url.set_password(None);
+    // What the URL carried is in `auth` now. These fail only for URLs that cannot have any.
+    let url = url.with(|url| {
+        if auth.ssh.is_none() {
+            let _ = url.set_username("");
+        }
+        let _ = url.set_password(None);
+    });
     Ok(Plan { url, auth, issuer, proxy, reference: reference(spec.reference.as_ref()), content: content(spec) })
-}
-
-/// A URL as it may be printed: without userinfo, query and fragment, whether or not it is a valid one.
-pub fn shown(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    // The path may hold one as well; without a path, a password with a slash may look like one.
-    let end = if Url::parse(url).is_ok() { rest.find('/').unwrap_or(rest.len()) } else { rest.len() };
-    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
-    format!("{scheme}://{}", &rest[host..])
 }
 
 /// The most precise field counts.

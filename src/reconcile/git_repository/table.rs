@@ -1,8 +1,8 @@
 //! Which failure a Git or storage error is: mark, reason and fate.
 
 use headwater_api::reason;
+use headwater_http::printable_url;
 
-use super::plan;
 use crate::fetch::git;
 use crate::reconcile::failure::{Failure, chain};
 
@@ -36,7 +36,7 @@ impl From<headwater_storage::Error> for Failure {
 
 /// A pass that met its deadline.
 pub fn timed_out(url: &str) -> Failure {
-    let url = plan::shown(url);
+    let url = printable_url(url);
     Failure::fetch(reason::GIT_OPERATION_FAILED, format!("{CHECKOUT}: unable to clone '{url}': context deadline exceeded"))
 }
 

@@ -1,12 +1,13 @@
 //! How a `HelmRepository` lets us in: its URL, and what its Secrets say.
 
 use headwater_api::helm_repository::{HelmRepository, HelmRepositorySpec};
+use headwater_http::{SafeUrl, printable_url};
 use kube::ResourceExt;
-use url::Url;
+use secrecy::ExposeSecret as _;
 
 use crate::cluster::references::{self, Data, Typed};
 use crate::fetch::git::{Auth, Certificate};
-use crate::fetch::helm::web::{self, Access, Reach};
+use crate::fetch::helm::web::{Access, Reach};
 
 /// Why a repository cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +32,7 @@ pub struct Door {
 pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door, Error> {
     let namespace = object.namespace().unwrap_or_default();
     let spec = &object.spec;
-    let (in_url, url) = web::split(url(&spec.url)?);
+    let (in_url, url) = split(url(&spec.url)?);
     let mut auth = Auth::default();
     if let Some(named) = &spec.cert_secret_ref {
         let name = format!("{namespace}/{}", named.name);
@@ -66,8 +67,14 @@ pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door
 
 /// A repository that is known by its URL alone.
 pub fn open(url: &str, timeout: std::time::Duration) -> Result<Access, Error> {
-    let (basic, url) = web::split(self::url(url)?);
+    let (basic, url) = split(self::url(url)?);
     Ok(Access { url, auth: Auth { basic, ..Auth::default() }, reach: Reach::Home, timeout })
+}
+
+/// User and password of a URL, and the URL without.
+fn split(url: SafeUrl) -> (Option<(String, String)>, SafeUrl) {
+    let (basic, url) = url.split();
+    (basic.map(|basic| (basic.user.expose_secret().to_owned(), basic.password.expose_secret().to_owned())), url)
 }
 
 fn reach(spec: &HelmRepositorySpec) -> Reach {
@@ -75,29 +82,23 @@ fn reach(spec: &HelmRepositorySpec) -> Reach {
 }
 
 /// Reads a URL, strictly: what is no percent-encoding is refused, as by those who follow it.
-pub fn url(text: &str) -> Result<Url, Error> {
-    let unusable = |why: &str| Error::Url(format!("parse \"{}\": {why}", shown(text)));
+pub fn url(text: &str) -> Result<SafeUrl, Error> {
+    let printed = printable_url(text);
+    let unusable = |why: &str| Error::Url(format!("parse \"{printed}\": {why}"));
     for (at, _) in text.match_indices('%') {
         let digits = text.as_bytes().get(at + 1..at + 3).unwrap_or_default();
         if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
             let escape = text.get(at..(at + 3).min(text.len())).unwrap_or("%");
-            return Err(unusable(&format!("invalid URL escape {escape:?}")));
+            // It may be a part of a password.
+            let escape = if printed.contains(escape) { format!(" {escape:?}") } else { String::new() };
+            return Err(unusable(&format!("invalid URL escape{escape}")));
         }
     }
-    let url = Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
+    let url = SafeUrl::parse(text).map_err(|error| Error::Url(error.to_string()))?;
     if url.cannot_be_a_base() || url.host_str().is_none_or(str::is_empty) {
         return Err(unusable("no host in URL"));
     }
     Ok(url)
-}
-
-/// A URL as it may be printed, whether or not it is one.
-pub fn shown(text: &str) -> String {
-    let text = text.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
-    format!("{scheme}://{}", &rest[host..])
 }
 
 /// The form in which URLs of repositories are compared: with a slash at the end, but for those of registries.
@@ -186,10 +187,13 @@ mod tests {
             ("http://h/%zz", "parse \"http://h/%zz\": invalid URL escape \"%zz\""),
             ("http://u:p@h/%", "parse \"http://h/%\": invalid URL escape \"%\""),
             ("http://", "parse \"http://\": empty host"),
+            ("https://user:pa/ss@host/charts", "parse \"https://host/charts\": invalid port number"),
+            ("https://user:pa%/ss@host/charts", "parse \"https://host/charts\": invalid URL escape"),
         ] {
             assert_eq!(url(given).unwrap_err().to_string(), why);
         }
         assert!(url("http://h/%20a").is_ok());
+        assert_eq!(url("http://user/na:me@host/charts").unwrap().to_string(), "http://host/charts");
     }
 
     #[test]

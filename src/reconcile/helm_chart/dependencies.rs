@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use headwater_api::helm_chart::HelmChart;
 use headwater_api::helm_repository::{self, HelmRepository, HelmRepositorySpec};
+use headwater_http::printable_url;
 use headwater_storage::Location;
 
 use super::build::Error;
@@ -58,7 +59,7 @@ impl Repositories<'_> {
     async fn chart(&mut self, missing: &Missing) -> Result<Chart, String> {
         let Dependency { name, version, repository, .. } = &missing.dependency;
         let cx = self.cx;
-        let repository_of = access::shown(repository);
+        let repository_of = printable_url(repository);
         let told = |why: &str| format!("failed to get chart '{name}' version '{version}' from '{repository_of}': {why}");
         let opened = self.repository(repository).await.map_err(|error| match error {
             Unreached::Repository(why) => why,
@@ -84,7 +85,7 @@ impl Repositories<'_> {
     }
 
     async fn opened(&mut self, named: &str, url: &str) -> Result<Repository, Unreached> {
-        let shown = access::shown(url);
+        let shown = printable_url(url);
         let failed = |why: &str| Unreached::Repository(format!("failed to get chart repository for URL '{shown}': {why}"));
         let alias = named.strip_prefix('@').or_else(|| named.strip_prefix("alias:"));
         let in_registry = url.starts_with("oci://");

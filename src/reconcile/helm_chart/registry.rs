@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use headwater_api::helm_repository::{self, HelmRepository};
+use headwater_http::{Secrets, printable_url};
 use kube::ResourceExt;
 
 use crate::cluster::references::Typed;
@@ -11,7 +12,7 @@ use crate::fetch::git::{self, Auth};
 use crate::fetch::helm::pull::{self, Release};
 use crate::fetch::oci::{Clients, Credentials, Manifest, Registry, Scheme, docker_config};
 use crate::reconcile::Ctx;
-use crate::reconcile::helm::access::{self, Door};
+use crate::reconcile::helm::access::Door;
 
 /// The type of Secrets that hold a Docker configuration, and its key in them.
 const DOCKER: (&str, &str) = ("kubernetes.io/dockerconfigjson", ".dockerconfigjson");
@@ -23,6 +24,8 @@ pub struct Place {
     /// The path there, without slashes at its ends; may be empty.
     prefix: String,
     timeout: Duration,
+    /// Texts of the URL that no message repeats.
+    secrets: Secrets,
 }
 
 impl Place {
@@ -65,7 +68,7 @@ impl Place {
     /// Waits for an answer, for no longer than the repository's timeout.
     pub async fn within<T, E: std::fmt::Display>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(done) => done.map_err(|error| error.to_string()),
+            Ok(done) => done.map_err(|error| self.secrets.redact(&error.to_string())),
             Err(_) => Err("context deadline exceeded".into()),
         }
     }
@@ -73,10 +76,15 @@ impl Place {
 
 /// Where the charts of a repository are.
 pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
+    let secrets = door.access.url.secrets();
+    Box::pin(opened(object, door, cx)).await.map_err(|why| secrets.redact(&why))
+}
+
+async fn opened(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
     // One reading of the URL: who gets credentials is who they are made out for.
     let url = &door.access.url;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("invalid OCI registry URL: {}: it has a query or a fragment", access::shown(&object.spec.url)));
+        return Err(format!("invalid OCI registry URL: {}: it has a query or a fragment", printable_url(&object.spec.url)));
     }
     let host = url.host_str().unwrap_or_default();
     let host = &url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -87,7 +95,7 @@ pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Plac
     let credentials = credentials(object, &door, host, cx).await?;
     let scheme = if object.spec.insecure { Scheme::Http } else { Scheme::Https };
     let registry = Registry::new(clients, host, scheme, credentials, cx.helm.limits.registry).map_err(|error| error.to_string())?;
-    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout })
+    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout, secrets: url.secrets() })
 }
 
 /// Who we are: by the Secret, or else by the provider.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headwater_api::helm_repository::HelmRepository;
 use headwater_api::{Artifact, helm_repository};
+use headwater_http::printable_url;
 use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
@@ -72,7 +73,7 @@ impl Repository {
         let oci = object.spec.url.starts_with("oci://");
         match (object.spec.type_(), artifact) {
             (helm_repository::TYPE_OCI, _) if !oci => {
-                Err(Unopened::Misplaced(format!("invalid OCI registry URL: {}", access::normalised(&access::shown(&object.spec.url)))))
+                Err(Unopened::Misplaced(format!("invalid OCI registry URL: {}", access::normalised(&printable_url(&object.spec.url)))))
             }
             (helm_repository::TYPE_OCI, _) => Ok(Self::Registry(registry::place(object, door, cx).await.map_err(Unopened::Refused)?)),
             (_, Some(artifact)) => {

@@ -6,6 +6,7 @@ use std::io::{Seek, SeekFrom};
 use headwater_api::helm_repository::HelmRepository;
 use headwater_api::{Artifact, reason};
 use headwater_golang::size::human;
+use headwater_http::printable_url;
 use headwater_storage::{Algorithm, Digest, Location, Storage, Stored};
 use kube::ResourceExt;
 use tempfile::NamedTempFile;
@@ -73,7 +74,7 @@ fn bare(artifact: Artifact) -> Kept {
 fn told(object: &HelmRepository, mut kept: Kept) -> Kept {
     kept.condition = format!("stored artifact: revision '{}'", kept.artifact.revision);
     let size = kept.artifact.size.map_or_else(|| "unknown size".into(), |size| format!("size {}", human(size.unsigned_abs())));
-    kept.event = format!("stored fetched index of {size} from '{}'", access::shown(&object.spec.url));
+    kept.event = format!("stored fetched index of {size} from '{}'", printable_url(&object.spec.url));
     kept
 }
 

@@ -1,6 +1,7 @@
 //! Which failure is what: mark, reason and fate.
 
 use headwater_api::reason;
+use headwater_http::printable_url;
 
 use crate::fetch::helm::{index, web};
 use crate::reconcile::failure::{Failure, chain};
@@ -47,7 +48,7 @@ pub fn unstored(error: &headwater_storage::Error) -> Failure {
 
 /// A pass that met its deadline.
 pub fn timed_out(url: &str) -> Failure {
-    let url = access::shown(url);
+    let url = printable_url(url);
     Failure::fetch(reason::FAILED, format!("{FETCH}: Get \"{url}\": context deadline exceeded"))
 }
 

@@ -51,6 +51,7 @@ fn nothing_before_the_last_at_is_printed_where_it_may_be_a_user() {
         ("https://user:443/34@host/charts", "https://host/charts"),
         ("oci://user:pa/ss@host/charts", "oci://host/charts"),
         ("user:s3cret@proxy:3128", "proxy:3128"),
+        ("@alias/", "@alias/"),
         ("git@host:team/r.git", "host:team/r.git"),
         ("user:s3://cret@host", "host"),
         ("https://user:pa?ss@host/charts", "https://***"),
@@ -85,6 +86,15 @@ fn a_password_stays_hidden_when_the_url_changes() {
     let url = SafeUrl::parse("https://user:/s3cret@host/charts").unwrap();
     let (basic, index) = url.with(|url| url.set_path(&format!("{}/index.yaml", url.path()))).split();
     assert_eq!((basic, index.to_string()), (None, "https://host/charts/index.yaml".to_owned()));
+}
+
+#[test]
+fn what_may_have_been_a_user_is_a_secret_in_the_words_of_others() {
+    let words = "no answer of user:12 (user, port 12), which is not host";
+    let secrets = |text: &str| SafeUrl::parse(text).unwrap().secrets().redact(words);
+    assert_eq!(secrets("https://user:12/34@host/charts"), "no answer of *** (***, port ***), which is not host");
+    assert_eq!(secrets("https://user:12@host/charts"), "no answer of user:*** (user, port ***), which is not host");
+    assert_eq!(secrets("https://user:12/charts"), words);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::path::Path;
 use bstr::{BStr, BString, ByteSlice as _};
 use tokio::time::Instant;
 
-use super::super::{Error, Limits, Remote, local, wire};
+use super::super::{Error, Limits, Remote, local};
 
 pub(in crate::fetch::git) use attributes::Attributes;
 pub(in crate::fetch::git) use pointer::Pointer;
@@ -50,7 +50,7 @@ pub(in crate::fetch::git) async fn download(
     room: u64,
     folder: &Path,
 ) -> Result<(), Error> {
-    let place = Place { remote, url: wire::shown(&remote.url), folder };
+    let place = Place { remote, url: remote.url.to_string(), folder };
     place.check(wanted, remote.limits, room)?;
     let missing = place.missing(wanted)?;
     if missing.is_empty() {

@@ -14,7 +14,7 @@ use crate::fetch::git::obtain::{Fetch, Part, Trust, Wanted};
 use crate::fetch::git::pack::{Depth, Request};
 use crate::fetch::git::session::Session;
 use crate::fetch::git::tree::{Contents, Walk};
-use crate::fetch::git::{Content, Error, Lfs, Remote, Symlinks, supervised, wire};
+use crate::fetch::git::{Content, Error, Lfs, Remote, Symlinks, supervised};
 
 /// How many files are asked for at once.
 const BATCH: usize = 2_000;
@@ -55,7 +55,7 @@ pub(super) async fn obtain(
         match (Partly { fetch, content: &content, paths: &paths }).run(wanted) {
             // Some servers say that they can, but do not want to. If it is something else, the usual way meets it as well.
             Err(error @ (Error::CommitNotFound { .. } | Error::Corrupt { .. })) => {
-                tracing::debug!(url = wire::shown(&remote.url), %error, "fetching some folders alone failed; fetching all");
+                tracing::debug!(url = %remote.url, %error, "fetching some folders alone failed; fetching all");
                 Ok(None)
             }
             done => done,

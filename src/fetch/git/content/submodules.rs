@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
+use headwater_http::SafeUrl;
 use url::Url;
 
-use crate::fetch::git::{Auth, Error, LocalRepositories, Remote, local, ssh, tree, wire};
+use crate::fetch::git::{Auth, Error, LocalRepositories, Remote, local, ssh, tree};
 
 /// The file's name.
 pub(super) const FILE: &str = ".gitmodules";
@@ -94,16 +95,14 @@ pub(super) fn remote(parent: &Remote, raw: &BStr) -> Result<Remote, String> {
     let mut url = address(parent, raw)?;
     let home = place(&url) == place(&parent.url);
     if home && url.username().is_empty() && url.password().is_none() {
-        // These fail only for URLs that cannot have any.
-        let _ = url.set_username(parent.url.username());
-        let _ = url.set_password(parent.url.password());
+        url = url.with(|url| {
+            // These fail only for URLs that cannot have any.
+            let _ = url.set_username(parent.url.username());
+            let _ = url.set_password(parent.url.password());
+        });
     }
     if !home && url.scheme() == ssh::SCHEME {
-        return Err(format!(
-            "there are no credentials for '{}', which is on another host than '{}'",
-            wire::shown(&url),
-            wire::shown(&parent.url)
-        ));
+        return Err(format!("there are no credentials for '{url}', which is on another host than '{}'", parent.url));
     }
     let auth = if home { parent.auth.clone() } else { Auth { ca: parent.auth.ca.clone(), ..Auth::default() } };
     let local = if url.scheme() == parent.url.scheme() { parent.local } else { LocalRepositories::Refused };
@@ -117,7 +116,7 @@ fn place(url: &Url) -> (&str, Option<&str>, Option<u16>) {
 }
 
 /// The URL that `raw` means in a repository at `parent`.
-fn address(parent: &Remote, raw: &BStr) -> Result<Url, String> {
+fn address(parent: &Remote, raw: &BStr) -> Result<SafeUrl, String> {
     let raw = raw.to_str().map_err(|_| "the URL is not UTF-8")?;
     if raw.is_empty() {
         return Err("it has no URL".into());
@@ -126,13 +125,13 @@ fn address(parent: &Remote, raw: &BStr) -> Result<Url, String> {
         return Err("the URL could be taken for something else".into());
     }
     if raw.contains("://") {
-        let url = Url::parse(raw).map_err(|_| "the URL cannot be read")?;
+        let url = SafeUrl::parse(raw).map_err(|_| "the URL cannot be read")?;
         return allowed(parent, url);
     }
     let (start, rest) = raw.split_once('/').unwrap_or((raw, ""));
     if raw.starts_with('/') {
         let url = Url::from_file_path(raw).map_err(|()| "the URL cannot be read")?;
-        return allowed(parent, url);
+        return allowed(parent, url.into());
     }
     match colon(start) {
         Some((_, path)) if path.starts_with(':') => Err("helpers are not supported".into()),
@@ -141,7 +140,8 @@ fn address(parent: &Remote, raw: &BStr) -> Result<Url, String> {
             let path = format!("{path}{separator}{rest}");
             let mut url = Url::parse(&format!("{}://{host}/", ssh::SCHEME)).map_err(|_| "the URL cannot be read")?;
             url.set_path(&format!("/{}", path.trim_start_matches('/')));
-            allowed(parent, url)
+            // `user:password@host:path` is no way to write it, but it is written.
+            allowed(parent, if path.contains('@') { SafeUrl::doubtful(url) } else { url.into() })
         }
         None => relative(&parent.url, raw),
     }
@@ -154,7 +154,7 @@ fn colon(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-fn allowed(parent: &Remote, url: Url) -> Result<Url, String> {
+fn allowed(parent: &Remote, url: SafeUrl) -> Result<SafeUrl, String> {
     let known = match url.scheme() {
         "file" => local::may_be(parent),
         "http" | "https" => url.has_host(),
@@ -164,7 +164,7 @@ fn allowed(parent: &Remote, url: Url) -> Result<Url, String> {
 }
 
 /// `raw` from the repository at `base`, which is a folder here: `../x` is beside it.
-fn relative(base: &Url, raw: &str) -> Result<Url, String> {
+fn relative(base: &SafeUrl, raw: &str) -> Result<SafeUrl, String> {
     let mut path: Vec<&str> = base.path().split('/').filter(|name| !name.is_empty()).collect();
     for name in raw.split('/') {
         match name {
@@ -174,11 +174,11 @@ fn relative(base: &Url, raw: &str) -> Result<Url, String> {
         }
     }
     let path = format!("/{}", path.join("/"));
-    let mut url = base.clone();
-    url.set_path(&path);
-    url.set_query(None);
-    url.set_fragment(None);
-    Ok(url)
+    Ok(base.with(|url| {
+        url.set_path(&path);
+        url.set_query(None);
+        url.set_fragment(None);
+    }))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn listing(folder: &Path) -> Vec<(PathBuf, u64, u64, SystemTime)> {
 
 /// The revision and the digest of the artifact; or the error, without the URL.
 async fn artifact(remote: &Remote, reference: &Reference) -> Result<(String, String), String> {
-    let told = |error: Error| error.to_string().replace(&wire::shown(&remote.url), "URL");
+    let told = |error: Error| error.to_string().replace(&remote.url.to_string(), "URL");
     let scratch = tempfile::tempdir().unwrap();
     let head = resolve(remote, reference).await.map_err(told)?;
     let checkout = fetch(remote, &head, &Content::default(), scratch.path()).await.map_err(told)?;

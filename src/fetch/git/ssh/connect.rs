@@ -33,7 +33,7 @@ pub(super) fn open(wire: &Wire, target: &Target, proxy: Option<&Proxy>) -> Resul
     let asked = wire.wait("the proxy", socks.oneshot(uri(wire, &target.address())?))?;
     let stream = asked.map_err(|error| {
         let address = target.address();
-        wire.unreachable(wire.scrubbed(&format!("cannot connect to {address} through the proxy {}: {error}", proxy.url)))
+        wire.unreachable(wire.quote(format!("cannot connect to {address} through the proxy {}: {error}", proxy.url)))
     })?;
     Ok(stream.into_inner())
 }
@@ -45,8 +45,7 @@ fn dial(wire: &Wire, address: &str) -> Result<TcpStream, Error> {
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(wire.limits.idle_timeout));
     let dialled = wire.wait(&format!("a connection to {address}"), connector.oneshot(uri(wire, address)?))?;
-    let stream =
-        dialled.map_err(|error| wire.unreachable(wire.scrubbed(&format!("cannot connect to {address}: {}", wire.words(&error)))))?;
+    let stream = dialled.map_err(|error| wire.unreachable(wire.quote(format!("cannot connect to {address}: {}", wire.words(&error)))))?;
     Ok(stream.into_inner())
 }
 

@@ -146,14 +146,14 @@ impl Command {
         }
         let words: Vec<_> = complaint.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         if !words.is_empty() {
-            return wire.unreachable(wire.scrubbed(&format!("the server says: {}", words.join("; "))));
+            return wire.unreachable(wire.quote(format!("the server says: {}", words.join("; "))));
         }
         let message = match (&*self.status.borrow(), self.line.last_words.get()) {
             (Some(status), _) => format!("git-upload-pack ended with {status} after {read} bytes"),
             (None, Some(words)) => format!("the connection broke after {read} bytes: {words}"),
             (None, None) => format!("the connection broke after {read} bytes"),
         };
-        wire.unreachable(wire.scrubbed(&message))
+        wire.unreachable(wire.quote(message))
     }
 }
 

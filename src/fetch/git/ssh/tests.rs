@@ -229,7 +229,7 @@ async fn a_socks_proxy_leads_to_names_that_only_it_knows() {
     let id = sample(sshd.dir.path());
     let (port, open) = sshd.behind(Fate::Socks);
     let mut remote = at(&sshd, 2222, "r.git", sshd.known("[git.internal]:2222", "ed25519"));
-    remote.url.set_host(Some("git.internal")).unwrap();
+    remote.url = remote.url.with(|url| url.set_host(Some("git.internal")).unwrap());
     let via = |scheme: &str, basic: Option<(&str, &str)>| {
         let url = url::Url::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
         let basic = basic.map(|(user, password)| (user.to_owned(), password.to_owned()));
@@ -248,7 +248,7 @@ async fn a_socks_proxy_leads_to_names_that_only_it_knows() {
         assert!(error.contains(words) && !error.contains("s4cret"), "{error}");
     }
     let mut other = via("socks5h", Some(("me", "s3cret")));
-    other.url.set_host(Some("elsewhere")).unwrap();
+    other.url = other.url.with(|url| url.set_host(Some("elsewhere")).unwrap());
     assert!(refused(&other).await.contains("cannot connect to elsewhere:2222 through the proxy"));
     assert!(closed(&open) && sshd.all_closed());
 }

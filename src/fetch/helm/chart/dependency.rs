@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_golang::quote;
+use headwater_http::printable_url;
 use serde_json::{Map, Value};
 
 use super::decode::{self, Place};
@@ -124,11 +125,15 @@ impl Missing {
         if repository.is_empty() {
             return Ok(joined(chart_path, &format!("charts/{name}")));
         }
-        let rest =
-            repository.strip_prefix("file://").ok_or_else(|| Problem::new(format!("'{repository}' is not a local chart reference")))?;
+        let rest = repository
+            .strip_prefix("file://")
+            .ok_or_else(|| Problem::new(format!("'{}' is not a local chart reference", printable_url(repository))))?;
         let written = written_path(rest).map_err(|escape| {
-            let url = quote(repository);
-            Problem::new(format!("failed to parse alleged local chart reference: parse {url}: invalid URL escape {}", quote(escape)))
+            let printed = printable_url(repository);
+            // It may be a part of a password.
+            let escape = if printed.contains(escape) { format!(" {}", quote(escape)) } else { String::new() };
+            let url = quote(&printed);
+            Problem::new(format!("failed to parse alleged local chart reference: parse {url}: invalid URL escape{escape}"))
         })?;
         Ok(joined(chart_path, &written))
     }
@@ -138,12 +143,14 @@ impl Missing {
         let Dependency { version, repository, .. } = &self.dependency;
         let path = self.local_path(chart_path)?;
         if source.kind(&path)?.is_none() {
-            return Err(Problem::new(format!("no chart found at '{}' (reference '{repository}')", shown(&path))));
+            return Err(Problem::new(format!("no chart found at '{}' (reference '{}')", shown(&path), printable_url(repository))));
         }
         let range =
             Range::parse(version).map_err(|error| Problem::new(format!("invalid version/constraint format '{version}': {error}")))?;
-        let chart = Chart::load(source, &path, limits)
-            .map_err(|problem| problem.within(format!("failed to load chart from '{}' (reference '{repository}')", shown(&path))))?;
+        let chart = Chart::load(source, &path, limits).map_err(|problem| {
+            let reference = printable_url(repository);
+            problem.within(format!("failed to load chart from '{}' (reference '{reference}')", shown(&path)))
+        })?;
         let found = Version::parse(&chart.metadata.version).map_err(|error| Problem::new(error.to_string()))?;
         if !range.matches(&found) {
             return Err(Problem::new(format!("can't get a valid version for constraint '{version}'")));

@@ -116,12 +116,25 @@ fn durations_that_cannot_be_read_stall_their_object_alone() {
 }
 
 #[test]
-fn urls_are_shown_without_credentials_and_query() {
-    assert_eq!(shown("https://user:p@ss@host/x?token=1#f"), "https://host/x");
-    assert_eq!(shown("https://user:pass@host/team/app@v2"), "https://host/team/app@v2");
-    assert_eq!(shown("https://host/app@v2"), "https://host/app@v2");
-    assert_eq!(shown("https://u:s3/cret@host/x"), "https://host/x");
-    assert_eq!(shown("not a url"), "not a url");
+fn urls_are_printed_without_credentials_and_query() {
+    let printed = |url: &str| match planned(json!({ "url": url }), &References::default()) {
+        Ok(plan) => format!("{} {:?}", plan.url, plan.url),
+        Err((_, _, message)) => message,
+    };
+    for (url, expected) in [
+        ("https://user:p@ss@host/x?token=1#f", "https://host/x"),
+        ("https://user:pass@host/team/app@v2", "https://host/team/app@v2"),
+        ("https://host/app@v2", "https://host/app@v2"),
+        ("http://user/na:me@host/charts", "http://host/charts"),
+    ] {
+        assert_eq!(printed(url), format!("{expected} {expected:?}"), "{url}");
+    }
+    for (url, expected) in [
+        ("https://u:s3/cret@host/x", "failed to parse url 'https://host/x': invalid port number"),
+        ("not a url", "failed to parse url 'not a url': relative URL without a base"),
+    ] {
+        assert_eq!(printed(url), expected, "{url}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where the LFS server of a remote is.
 
 use bstr::ByteSlice as _;
+use headwater_http::without_user;
 use url::Url;
 
 use super::Place;
@@ -59,7 +60,7 @@ fn may_be_asked(remote: &Url, url: &Url) -> bool {
 
 /// The address of the batch API below `base` and `suffix`.
 fn below(base: &Url, suffix: &str) -> Url {
-    let mut url = crate::fetch::git::wire::bare(base.clone());
+    let mut url = without_user(base.clone());
     url.set_query(None);
     url.set_fragment(None);
     url.set_path(&format!("{}{suffix}/objects/batch", base.path().trim_end_matches('/')));
@@ -77,7 +78,7 @@ mod tests {
 
     fn endpoint(url: &str, config: &str) -> Result<(String, bool), String> {
         let remote = remote(url);
-        let place = Place { remote: &remote, url: crate::fetch::git::wire::shown(&remote.url), folder: Path::new("/none") };
+        let place = Place { remote: &remote, url: remote.url.to_string(), folder: Path::new("/none") };
         let endpoint = Endpoint::new(&place, Some(config.as_bytes())).map_err(|error| error.to_string())?;
         Ok((endpoint.batch.into(), endpoint.hint.is_empty()))
     }

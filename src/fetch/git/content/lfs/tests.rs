@@ -391,8 +391,10 @@ async fn a_server_in_the_tree_gets_credentials_only_at_the_same_port() {
     let config = format!("[lfs]\n\turl = {}\n", server.url("/named"));
     for (url, authorization) in [(server.url("/r"), Some("Basic dTpwIHE=")), ("http://127.0.0.1:1/r".to_owned(), None)] {
         let mut remote = remote(&url);
-        remote.url.set_username("u").unwrap();
-        remote.url.set_password(Some("p q")).unwrap();
+        remote.url = remote.url.with(|url| {
+            url.set_username("u").unwrap();
+            url.set_password(Some("p q")).unwrap();
+        });
         let folder = tempfile::tempdir().unwrap();
         download(&remote, Some(config.as_bytes()), &[wanted("a", TEXT)], 1 << 20, folder.path()).await.unwrap();
         let seen = server.seen();

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use headwater_http::{Secrets, without_user};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
 use url::{Origin, Url};
 
 use super::{MAX_WORDS, Place};
 use crate::fetch::git::http::{self, MAX_REDIRECTS, is_upward};
-use crate::fetch::git::{Auth, Error, wire};
+use crate::fetch::git::{Auth, Error};
 
 /// One request, which may become several by redirects.
 pub(super) struct Request {
@@ -40,7 +41,7 @@ pub(super) struct Web<'a> {
     /// Shows no certificate of ours.
     elsewhere: Client,
     authorization: Option<HeaderValue>,
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 impl<'a> Web<'a> {
@@ -48,7 +49,8 @@ impl<'a> Web<'a> {
         let remote = place.remote;
         let stranger = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
         let client = |auth| remote.clients.get(auth, remote.proxy.as_ref()).map_err(|unusable| unusable.at(&place.url));
-        let (authorization, secrets) = http::authorization(remote)?;
+        let (authorization, mut secrets) = http::authorization(remote)?;
+        secrets.extend(remote.url.secrets());
         let (at_home, elsewhere) = (client(&remote.auth)?, client(&stranger)?);
         Ok(Self { place, home: remote.url.origin(), at_home, elsewhere, authorization, secrets })
     }
@@ -62,7 +64,7 @@ impl<'a> Web<'a> {
             home &= url.origin() == self.home;
             own &= url.origin() == first;
             let client = if home { &self.at_home } else { &self.elsewhere };
-            let mut next = client.request(request.method.clone(), wire::bare(url.clone())).headers(request.headers.clone());
+            let mut next = client.request(request.method.clone(), without_user(url.clone())).headers(request.headers.clone());
             next = next.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             if let Some(value) = self.authorization.as_ref().filter(|_| home && request.access == Access::Remote) {
                 next = next.header(AUTHORIZATION, value);
@@ -121,10 +123,7 @@ impl<'a> Web<'a> {
 
     /// Foreign text, fit for printing: in one line, shortened, without addresses, queries and the remote's credentials.
     pub(super) fn scrubbed(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
-            text = text.replace(secret, "***");
-        }
+        let text = self.secrets.redact(text);
         let gives_away = |word: &str| word.contains("://") || (word.contains('?') && word.contains('='));
         let words: Vec<_> = text.split_whitespace().map(|word| if gives_away(word) { "***" } else { word }).collect();
         words.join(" ").chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -5,7 +5,7 @@ use crate::fetch::git::Ssh;
 use crate::fetch::git::tests::remote as visited;
 
 fn shown(parent: &str, raw: &str) -> String {
-    remote(&visited(parent), raw.into()).map_or_else(|why| format!("! {why}"), |remote| remote.url.to_string())
+    remote(&visited(parent), raw.into()).map_or_else(|why| format!("! {why}"), |remote| remote.url.as_str().to_owned())
 }
 
 #[test]
@@ -79,6 +79,8 @@ fn credentials_go_to_the_same_place_alone() {
     let parent = Remote { auth: Auth { ssh: Some(ssh), ..Auth::default() }, ..visited("ssh://git@h/a/r") };
     assert!(remote(&parent, "git@h:s".into()).unwrap().auth == parent.auth);
     assert!(remote(&parent, "git@i:s".into()).unwrap_err().contains("no credentials"));
+    let error = remote(&parent, "user:s3cret@i:s".into()).unwrap_err();
+    assert_eq!(error, "there are no credentials for 'ssh://i:s', which is on another host than 'ssh://h/a/r'");
     assert!(remote(&parent, "https://h/s".into()).unwrap().auth.is_anonymous());
 }
 

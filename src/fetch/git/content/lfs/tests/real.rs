@@ -78,6 +78,6 @@ async fn a_local_repository_gives_its_own_objects() {
     assert!(text.contains("\"a.bin\"") && text.contains(&id), "{text}");
     std::fs::create_dir(&object).unwrap();
     assert!(matches!(get(&remote, &wanted[..1]).await.1, Err(Error::Lfs { .. })));
-    remote.url.set_path("/none");
+    remote.url = remote.url.with(|url| url.set_path("/none"));
     assert!(matches!(get(&remote, &wanted[..1]).await.1, Err(Error::RepositoryNotFound { .. })));
 }
