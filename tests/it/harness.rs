@@ -7,7 +7,10 @@ use headwater_testing::{
     noise,
 };
 
-use crate::support::{cluster::servers, namespace::Namespace};
+use crate::support::{
+    cluster::{Server, on_each_server},
+    namespace::Namespace,
+};
 
 /// Clones with git itself, within five seconds.
 async fn clone(url: String, to: &Path, configuration: &str) -> bool {
@@ -48,13 +51,11 @@ async fn git_clones_from_the_server_and_fails_where_the_server_misbehaves() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_api_server_knows_the_kind_and_refuses_what_its_schema_forbids() {
-    for server in servers() {
-        let space = Namespace::new(server, "harness").await;
-        space.source("good", serde_json::json!({"url": "https://example.com/r.git"})).await;
-        assert!(space.get("good").await.is_some() && space.get("none").await.is_none());
-        let refusal = space.try_source("bad", serde_json::json!({"url": "ftp://example.com"})).await;
-        assert!(refusal.is_err_and(|error| error.to_string().contains("spec.url")), "{}", server.name);
-    }
+on_each_server!(the_api_server_knows_the_kind_and_refuses_what_its_schema_forbids);
+async fn the_api_server_knows_the_kind_and_refuses_what_its_schema_forbids(server: &Server) {
+    let space = Namespace::new(server, "harness").await;
+    space.source("good", serde_json::json!({"url": "https://example.com/r.git"})).await;
+    assert!(space.get("good").await.is_some() && space.get("none").await.is_none());
+    let refusal = space.try_source("bad", serde_json::json!({"url": "ftp://example.com"})).await;
+    assert!(refusal.is_err_and(|error| error.to_string().contains("spec.url")), "{}", server.name);
 }

@@ -11,17 +11,13 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{check, download, files, listing},
-    cluster::{Server, servers},
+    cluster::embedded,
     controller::Controller,
     namespace::{revision, status_is},
     world::World,
 };
 
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
-
-fn server() -> &'static Server {
-    servers().first().unwrap()
-}
 
 fn main_of(url: &str, interval: &str) -> Value {
     json!({"url": url, "interval": interval, "ref": {"branch": "main"}})
@@ -69,7 +65,7 @@ fn stored(world: &World, object: &Value) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_asks_for_nothing_that_is_not_due_and_serves_from_the_first_second() {
-    let mut world = World::idle(server(), "rest", &[]).await;
+    let mut world = World::idle(embedded(), "rest", &[]).await;
     world.controller.start().await;
     let names = ["one", "two", "three"];
     ready(&world, &names, "60m").await;
@@ -105,7 +101,7 @@ async fn a_restart_asks_for_nothing_that_is_not_due_and_serves_from_the_first_se
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changed_or_was_lost_while_nobody_looked_is_asked_for_at_once() {
-    let mut world = World::idle(server(), "due", &[]).await;
+    let mut world = World::idle(embedded(), "due", &[]).await;
     world.controller.start().await;
     let names = ["rests", "requested", "changed", "lost", "damaged", "short", "overdue", "unmarked", "future", "resumed"];
     ready(&world, &names, "60m").await;
@@ -165,7 +161,7 @@ async fn what_changed_or_was_lost_while_nobody_looked_is_asked_for_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_due_later_is_asked_for_then() {
-    let mut world = World::idle(server(), "rest-of", &[]).await;
+    let mut world = World::idle(embedded(), "rest-of", &[]).await;
     world.controller.start().await;
     ready(&world, &["x"], "60m").await;
     world.controller.stop().await;
@@ -184,7 +180,7 @@ async fn an_object_that_is_due_later_is_asked_for_then() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_object_is_tried_again_at_once() {
-    let mut world = World::idle(server(), "failed", &[]).await;
+    let mut world = World::idle(embedded(), "failed", &[]).await;
     world.controller.start().await;
     ready(&world, &["x"], "60m").await;
     world.space.patch("x", &json!({"spec": {"ref": {"branch": "later"}}})).await;
@@ -197,14 +193,14 @@ async fn a_failed_object_is_tried_again_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_advertised_address_makes_a_pass_that_costs_no_pack() {
-    let mut world = World::idle(server(), "address", &[]).await;
+    let mut world = World::idle(embedded(), "address", &[]).await;
     world.controller.start().await;
     ready(&world, &["x"], "60m").await;
     let before = world.space.get("x").await.unwrap();
     world.controller.stop().await;
     let seen = asked(&world, "x");
     // One on other ports, with the same storage.
-    let mut other = Controller::new(world.folder.path(), &server().kubeconfig, &world.space.selector(), &[]).await;
+    let mut other = Controller::new(world.folder.path(), &embedded().kubeconfig, &world.space.selector(), &[]).await;
     assert_ne!(other.origin, world.controller.origin);
     other.start().await;
     let after = world
@@ -228,7 +224,7 @@ async fn another_advertised_address_makes_a_pass_that_costs_no_pack() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_overdue_after_a_restart_comes_spread_over_a_tenth_of_the_interval() {
     const COUNT: usize = 16;
-    let mut world = World::idle(server(), "spread", &["--concurrent=16"]).await;
+    let mut world = World::idle(embedded(), "spread", &["--concurrent=16"]).await;
     world.controller.start().await;
     let names: Vec<_> = (0..COUNT).map(|number| format!("x{number}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();

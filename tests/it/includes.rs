@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::{Server, servers},
+    cluster::{Server, embedded, on_each_server},
     namespace::{condition, message, revision, status_is},
     world::World,
 };
@@ -15,42 +15,40 @@ use crate::support::{
 const OWN: &[(&str, &str)] = &[("own.yaml", "own: 1\n"), ("dir/own.yaml", "own: 2\n")];
 const LIB: &[(&str, &str)] = &[("a.yaml", "a: 1\n"), ("deploy/b.yaml", "b: 1\n"), ("deploy/sub/c.yaml", "c: 1\n")];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn artifacts_of_others_go_where_the_object_says() {
-    for server in servers() {
-        let world = World::new(server, "include").await;
-        let (_, lib) = source(&world, "lib", LIB).await;
-        let (_, other) = source(&world, "other", &[("x.yaml", "x: 1\n")]).await;
-        let head = repository(&world, "own").commit(OWN);
-        let include = json!([
-            {"repository": {"name": "lib"}},
-            {"repository": {"name": "lib"}, "fromPath": "deploy", "toPath": "base/app"},
-            {"repository": {"name": "other"}, "toPath": "./there/"},
-            {"repository": {"name": "lib"}, "fromPath": "./deploy/sub/", "toPath": "lib/more"},
-        ]);
-        world.space.source("own", including(&world, "own", &include)).await;
-        let object = world.space.ready("own").await;
-        let expected = [
-            "base/app/b.yaml",
-            "base/app/sub/c.yaml",
-            "dir/own.yaml",
-            "lib/a.yaml",
-            "lib/deploy/b.yaml",
-            "lib/deploy/sub/c.yaml",
-            "lib/more/c.yaml",
-            "own.yaml",
-            "there/x.yaml",
-        ];
-        let listing = listing(&object).await;
-        assert_eq!(files(&listing), expected);
-        assert_eq!(listing["base/app/sub/c.yaml"].content, b"c: 1\n");
-        assert_eq!(revision(&object), format!("main@sha1:{head}"));
-        let (lib, other) = (&lib["status"]["artifact"], &other["status"]["artifact"]);
-        assert_eq!(object["status"]["includedArtifacts"], json!([lib, lib, other, lib]), "in the order of spec.include");
-        assert_eq!(object["status"]["observedInclude"], include);
-        for absent in ["IncludeUnavailable", "ArtifactOutdated", "StorageOperationFailed", "Reconciling"] {
-            assert!(condition(&object, absent).is_none(), "{absent}: {}", object["status"]);
-        }
+on_each_server!(artifacts_of_others_go_where_the_object_says);
+async fn artifacts_of_others_go_where_the_object_says(server: &Server) {
+    let world = World::new(server, "include").await;
+    let (_, lib) = source(&world, "lib", LIB).await;
+    let (_, other) = source(&world, "other", &[("x.yaml", "x: 1\n")]).await;
+    let head = repository(&world, "own").commit(OWN);
+    let include = json!([
+        {"repository": {"name": "lib"}},
+        {"repository": {"name": "lib"}, "fromPath": "deploy", "toPath": "base/app"},
+        {"repository": {"name": "other"}, "toPath": "./there/"},
+        {"repository": {"name": "lib"}, "fromPath": "./deploy/sub/", "toPath": "lib/more"},
+    ]);
+    world.space.source("own", including(&world, "own", &include)).await;
+    let object = world.space.ready("own").await;
+    let expected = [
+        "base/app/b.yaml",
+        "base/app/sub/c.yaml",
+        "dir/own.yaml",
+        "lib/a.yaml",
+        "lib/deploy/b.yaml",
+        "lib/deploy/sub/c.yaml",
+        "lib/more/c.yaml",
+        "own.yaml",
+        "there/x.yaml",
+    ];
+    let listing = listing(&object).await;
+    assert_eq!(files(&listing), expected);
+    assert_eq!(listing["base/app/sub/c.yaml"].content, b"c: 1\n");
+    assert_eq!(revision(&object), format!("main@sha1:{head}"));
+    let (lib, other) = (&lib["status"]["artifact"], &other["status"]["artifact"]);
+    assert_eq!(object["status"]["includedArtifacts"], json!([lib, lib, other, lib]), "in the order of spec.include");
+    assert_eq!(object["status"]["observedInclude"], include);
+    for absent in ["IncludeUnavailable", "ArtifactOutdated", "StorageOperationFailed", "Reconciling"] {
+        assert!(condition(&object, absent).is_none(), "{absent}: {}", object["status"]);
     }
 }
 
@@ -193,10 +191,6 @@ async fn an_ignore_file_counts_for_what_is_included_and_no_longer_once_it_is_rep
     let object = world.space.ready("own").await;
     let expected = [".sourceignore", "c.yaml", "lib/a.yaml", "lib/deploy/b.yaml", "lib/deploy/sub/c.yaml"];
     assert_eq!(files(&listing(&object).await), expected);
-}
-
-fn embedded() -> &'static Server {
-    servers().first().unwrap()
 }
 
 fn repository(world: &World, name: &str) -> Repository {

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     artifact,
-    cluster::servers,
+    cluster::{Server, on_each_server},
     controller::{Controller, kubeconfig},
     standalone::{Standalone, condition, file_url, source},
     world::World,
@@ -103,13 +103,11 @@ async fn what_is_no_repository_is_told_and_mended() {
     server.ready("x", &commit).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn clusters_refuse_folders_of_the_controllers_machine() {
-    for server in servers() {
-        let world = World::new(server, "file").await;
-        let refusal = world.space.try_source("x", json!({"url": "file:///etc"})).await.unwrap_err().to_string();
-        assert!(refusal.contains("spec.url"), "{}: {refusal}", server.name);
-    }
+on_each_server!(clusters_refuse_folders_of_the_controllers_machine);
+async fn clusters_refuse_folders_of_the_controllers_machine(server: &Server) {
+    let world = World::new(server, "file").await;
+    let refusal = world.space.try_source("x", json!({"url": "file:///etc"})).await.unwrap_err().to_string();
+    assert!(refusal.contains("spec.url"), "{}: {refusal}", server.name);
 }
 
 #[tokio::test(flavor = "multi_thread")]

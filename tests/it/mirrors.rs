@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{check, download, files, listing},
-    cluster::{Server, servers},
+    cluster::embedded,
     namespace::{message, revision, status_is},
     world::World,
 };
@@ -30,10 +30,6 @@ const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n"), ("dir/b.yaml", "b: 1\n")]
 const NAMED: Dialect = Dialect { version: 0, wants: Wants::References, ..Dialect::NEWEST };
 /// What `update-ref` takes for nothing.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
-
-fn server() -> &'static Server {
-    servers().first().unwrap()
-}
 
 fn main_of(url: &str) -> Value {
     json!({"url": url, "ref": {"branch": "main"}})
@@ -76,7 +72,7 @@ async fn check_next(world: &World, name: &str, head: &str, number: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_ten_objects_ask_for_at_once_is_asked_for_and_fetched_once() {
-    let mut world = World::idle(server(), "share", &[]).await;
+    let mut world = World::idle(embedded(), "share", &[]).await;
     let head = world.git.repository("r.git").commit(FILES);
     for number in 0..10 {
         world.space.source(&format!("x{number}"), main_of(&world.git.url("r.git"))).await;
@@ -92,7 +88,7 @@ async fn what_ten_objects_ask_for_at_once_is_asked_for_and_fetched_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_later_hears_what_is_new_and_the_new_is_fetched_once() {
-    let world = World::new(server(), "later").await;
+    let world = World::new(embedded(), "later").await;
     let middleman = Middleman::start(&world.git).await;
     let repository = world.git.repository("r.git");
     next(&repository, 1);
@@ -119,7 +115,7 @@ async fn who_asks_later_hears_what_is_new_and_the_new_is_fetched_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_serves_nobody_who_has_not_these_credentials() {
-    let world = World::new(server(), "others").await;
+    let world = World::new(embedded(), "others").await;
     world.git.repository("r.git").commit(FILES);
     let middleman = Middleman::start(&world.git).await;
     world.git.set_access(Access::Basic("user", "right"));
@@ -155,7 +151,7 @@ async fn a_mirror_serves_nobody_who_has_not_these_credentials() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_commit_costs_its_difference() {
-    let world = World::new(server(), "delta").await;
+    let world = World::new(embedded(), "delta").await;
     let middleman = Middleman::start(&world.git).await;
     let (repository, big) = (world.git.repository("r.git"), noise(60_000));
     repository.commit(&[("big", &big), ("small", "1")]);
@@ -173,7 +169,7 @@ async fn a_new_commit_costs_its_difference() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_goes_on_with_what_was_kept() {
-    let mut world = World::new(server(), "goes-on").await;
+    let mut world = World::new(embedded(), "goes-on").await;
     let middleman = Middleman::start(&world.git).await;
     let (repository, big) = (world.git.repository("r.git"), noise(60_000));
     repository.commit(&[("big", &big), ("small", "1")]);
@@ -198,7 +194,7 @@ async fn a_restart_goes_on_with_what_was_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_room_for_mirrors_nothing_is_kept_and_all_works() {
-    let world = World::with(server(), "none-kept", &["--git-mirror-max-size=0"]).await;
+    let world = World::with(embedded(), "none-kept", &["--git-mirror-max-size=0"]).await;
     let repository = world.git.repository("r.git");
     world.space.source("x", main_of(&world.git.url("r.git"))).await;
     for round in 1..4 {
@@ -212,7 +208,7 @@ async fn without_room_for_mirrors_nothing_is_kept_and_all_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_is_too_old_is_made_anew_and_the_old_one_goes() {
-    let world = World::with(server(), "old", &["--git-mirror-max-age=500ms"]).await;
+    let world = World::with(embedded(), "old", &["--git-mirror-max-age=500ms"]).await;
     let middleman = Middleman::start(&world.git).await;
     let (repository, big) = (world.git.repository("r.git"), noise(20_000));
     repository.commit(&[("big", &big), ("small", "0")]);
@@ -233,7 +229,7 @@ async fn a_mirror_that_is_too_old_is_made_anew_and_the_old_one_goes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mirrors_take_no_more_room_than_they_may() {
     const MOST: u64 = 500_000;
-    let world = World::with(server(), "room", &[&format!("--git-mirror-max-size={MOST}")]).await;
+    let world = World::with(embedded(), "room", &[&format!("--git-mirror-max-size={MOST}")]).await;
     let text = noise(40_000);
     for number in 0..6 {
         let name = format!("r{number}");
@@ -254,7 +250,7 @@ async fn mirrors_take_no_more_room_than_they_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn branches_that_are_forced_tags_that_move_and_branches_that_go_are_followed() {
-    let world = World::new(server(), "moves").await;
+    let world = World::new(embedded(), "moves").await;
     let middleman = Middleman::start(&world.git).await;
     let repository = world.git.repository("r.git");
     let one = repository.commit(&[("one", "1")]);
@@ -297,7 +293,7 @@ async fn branches_that_are_forced_tags_that_move_and_branches_that_go_are_follow
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pinned_commit_that_is_gone_upstream_keeps_its_artifact() {
-    let mut world = World::new(server(), "gone").await;
+    let mut world = World::new(embedded(), "gone").await;
     let repository = world.git.repository("r.git");
     let pinned = repository.commit(FILES);
     world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"commit": pinned}})).await;
@@ -331,8 +327,8 @@ async fn a_pinned_commit_that_is_gone_upstream_keeps_its_artifact() {
 async fn two_controllers_with_one_folder_of_mirrors_do_not_disturb_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("--git-mirror-path={}", folder.path().display());
-    let mut one = World::with(server(), "two-one", &[&path]).await;
-    let two = World::with(server(), "two-two", &[&path]).await;
+    let mut one = World::with(embedded(), "two-one", &[&path]).await;
+    let two = World::with(embedded(), "two-two", &[&path]).await;
     let repository = one.git.repository("r.git");
     next(&repository, 1);
     for world in [&one, &two] {
@@ -357,8 +353,8 @@ async fn two_controllers_with_one_folder_of_mirrors_do_not_disturb_each_other() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_artifact_after_five_commits_is_byte_for_byte_that_of_a_fresh_controller() {
-    let grown = World::new(server(), "grown").await;
-    let fresh = World::new(server(), "fresh").await;
+    let grown = World::new(embedded(), "grown").await;
+    let fresh = World::new(embedded(), "fresh").await;
     let repository = grown.git.repository("r.git");
     // Enough for several pieces that can be taken over.
     let text = noise(50_000);
@@ -391,7 +387,7 @@ async fn an_artifact_after_five_commits_is_byte_for_byte_that_of_a_fresh_control
 #[tokio::test(flavor = "multi_thread")]
 async fn a_branch_that_moves_between_list_and_pack_gives_what_it_was_or_what_it_is() {
     for (test, dialect) in [("race-all", Dialect::NEWEST), ("race-named", NAMED)] {
-        let world = World::new(server(), test).await;
+        let world = World::new(embedded(), test).await;
         world.git.set_dialect(dialect);
         let middleman = Middleman::start(&world.git).await;
         let repository = world.git.repository("r.git");
@@ -419,7 +415,7 @@ async fn a_branch_that_moves_between_list_and_pack_gives_what_it_was_or_what_it_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_the_fetch_of_another_waits_no_longer_than_he_may() {
-    let world = World::new(server(), "waits").await;
+    let world = World::new(embedded(), "waits").await;
     let middleman = Middleman::start(&world.git).await;
     let head = world.git.repository("r.git").commit(FILES);
     middleman.set_deaf(true);

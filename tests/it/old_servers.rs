@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::servers,
+    cluster::embedded,
     namespace::{message, status_is},
     world::World,
 };
@@ -53,7 +53,7 @@ impl History {
 
 /// Lets a server speak a dialect, and panics unless each reference gives its artifact, and a new commit the next one.
 async fn speaks(test: &str, dialect: Dialect) -> World {
-    let world = World::with(servers().first().unwrap(), test, &["--concurrent=8", "--log-level=debug"]).await;
+    let world = World::with(embedded(), test, &["--concurrent=8", "--log-level=debug"]).await;
     let history = History::new(&world.git);
     world.git.set_dialect(dialect);
     let references = history.references();
@@ -141,7 +141,7 @@ async fn a_server_that_is_updated_in_the_meantime() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_of_plain_files_is_refused() {
-    let world = World::new(servers().first().unwrap(), "dumb").await;
+    let world = World::new(embedded(), "dumb").await;
     let head = world.git.repository("r.git").commit(&[("a", "a")]);
     world.git.set_mode(Mode::Status(200, Bytes::from(format!("{head}\trefs/heads/main\n"))));
     world.space.source("x", json!({"url": world.git.url("r.git"), "timeout": "5s", "ref": {"branch": "main"}})).await;

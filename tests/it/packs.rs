@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::{Server, servers},
+    cluster::embedded,
     memory::{peak, reset_peak},
     namespace::{condition, message, revision, status_is},
     world::World,
@@ -24,10 +24,6 @@ use crate::support::{
 
 /// What a controller may take more than before, whatever a server sends.
 const ROOM: u64 = 48 << 20;
-
-fn server() -> &'static Server {
-    servers().first().unwrap()
-}
 
 /// How a pass ended that fetched from a server.
 struct End {
@@ -50,7 +46,7 @@ async fn end(test: &str, script: &Script, arguments: &[&str]) -> End {
 
 /// Like [`end`], with another timeout.
 async fn end_within(test: &str, script: &Script, arguments: &[&str], timeout: &str) -> End {
-    let mut world = World::with(server(), test, arguments).await;
+    let mut world = World::with(embedded(), test, arguments).await;
     // What a fetch takes anyway.
     world.git.repository("good.git").commit(&[("a", "a")]);
     world.space.source("good", json!({"url": world.git.url("good.git"), "ref": {"branch": "main"}})).await;
@@ -379,7 +375,7 @@ async fn hostile_names_of_references_are_nobodys_names() {
     list.extend(refs(&[("refs/heads/main", &head)]));
     let pack = packfile(&pack.finish());
     let script = Script::start(move || list.clone(), move || pack.clone()).await;
-    let world = World::new(server(), "names").await;
+    let world = World::new(embedded(), "names").await;
     world.space.source("x", json!({"url": script.url, "ref": {"branch": "main"}})).await;
     let object = world.space.ready("x").await;
     assert_eq!(revision(&object), format!("main@sha1:{head}"));
@@ -417,7 +413,7 @@ async fn a_tag_of_a_hostile_name_is_no_version() {
     ];
     let (list, pack) = (refs(&found), packfile(&pack.finish()));
     let script = Script::start(move || list.clone(), move || pack.clone()).await;
-    let world = World::new(server(), "versions").await;
+    let world = World::new(embedded(), "versions").await;
     world.space.source("x", json!({"url": script.url, "ref": {"semver": ">=1"}})).await;
     let object = world.space.ready("x").await;
     assert_eq!(revision(&object), format!("v1.0.0@sha1:{head}"));

@@ -12,18 +12,13 @@ use serde_json::Value;
 
 use crate::support::{
     artifact::{download, files, listing},
-    cluster::{Server, servers},
+    cluster::embedded,
     namespace::{condition, message, revision},
     world::World,
 };
 
-/// The server for what has nothing to do with the API server.
-fn any_server() -> &'static Server {
-    servers().first().unwrap()
-}
-
 async fn world(test: &str) -> World {
-    World::new(any_server(), test).await
+    World::new(embedded(), test).await
 }
 
 /// Changes the spec and waits until that has become an artifact.

@@ -4,48 +4,47 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{cluster::servers, world::World};
+use crate::support::{
+    cluster::{Server, on_each_server},
+    world::World,
+};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn health_metrics_and_logs_are_those_that_operators_know() {
-    for server in servers() {
-        let world = World::new(server, "process").await;
-        world.git.repository("r.git").commit(&[("a.yaml", "a: 1\n")]);
-        world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
-        world.space.ready("x").await;
-        for path in ["healthz", "readyz"] {
-            let answer = reqwest::get(format!("{}/{path}", world.controller.health)).await.unwrap();
-            assert_eq!(answer.status(), 200, "{path}");
-        }
-        let metrics = reqwest::get(format!("{}/metrics", world.controller.metrics)).await.unwrap().text().await.unwrap();
-        for name in ["gotk_reconcile_duration_seconds", "controller_runtime_reconcile_total", "process_cpu_seconds_total"] {
-            assert!(metrics.contains(name), "{name} is not among the metrics:\n{metrics}");
-        }
-        let log = world.controller.log();
-        assert!(!log.is_empty());
-        for line in log.lines() {
-            let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
-            assert!(line["level"].is_string() && line["ts"].is_string() && line["msg"].is_string(), "{line}");
-        }
-        let told = log.lines().any(|line| line.contains("\"controllerKind\":\"GitRepository\"") && line.contains("\"name\":\"x\""));
-        assert!(told, "no line tells of the object:\n{log}");
+on_each_server!(health_metrics_and_logs_are_those_that_operators_know);
+async fn health_metrics_and_logs_are_those_that_operators_know(server: &Server) {
+    let world = World::new(server, "process").await;
+    world.git.repository("r.git").commit(&[("a.yaml", "a: 1\n")]);
+    world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+    world.space.ready("x").await;
+    for path in ["healthz", "readyz"] {
+        let answer = reqwest::get(format!("{}/{path}", world.controller.health)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
     }
+    let metrics = reqwest::get(format!("{}/metrics", world.controller.metrics)).await.unwrap().text().await.unwrap();
+    for name in ["gotk_reconcile_duration_seconds", "controller_runtime_reconcile_total", "process_cpu_seconds_total"] {
+        assert!(metrics.contains(name), "{name} is not among the metrics:\n{metrics}");
+    }
+    let log = world.controller.log();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert!(line["level"].is_string() && line["ts"].is_string() && line["msg"].is_string(), "{line}");
+    }
+    let told = log.lines().any(|line| line.contains("\"controllerKind\":\"GitRepository\"") && line.contains("\"name\":\"x\""));
+    assert!(told, "no line tells of the object:\n{log}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_without_the_label_is_not_touched() {
-    for server in servers() {
-        let world = World::new(server, "selector").await;
-        world.git.repository("r.git").commit(&[("a.yaml", "a: 1\n")]);
-        let spec = json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}, "suspend": true});
-        world.space.source("other", spec.clone()).await;
-        let unlabel = json!({"metadata": {"labels": null}, "spec": {"suspend": false}});
-        world.space.patch("other", &unlabel).await;
-        world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
-        world.space.ready("x").await;
-        let other = world.space.get("other").await.unwrap();
-        assert!(other["status"]["artifact"].is_null(), "{other}");
-    }
+on_each_server!(an_object_without_the_label_is_not_touched);
+async fn an_object_without_the_label_is_not_touched(server: &Server) {
+    let world = World::new(server, "selector").await;
+    world.git.repository("r.git").commit(&[("a.yaml", "a: 1\n")]);
+    let spec = json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}, "suspend": true});
+    world.space.source("other", spec.clone()).await;
+    let unlabel = json!({"metadata": {"labels": null}, "spec": {"suspend": false}});
+    world.space.patch("other", &unlabel).await;
+    world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
+    world.space.ready("x").await;
+    let other = world.space.get("other").await.unwrap();
+    assert!(other["status"]["artifact"].is_null(), "{other}");
 }
 
 #[test]

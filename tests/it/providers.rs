@@ -20,17 +20,12 @@ use kube::{
 use serde_json::Value;
 
 use crate::support::{
-    cluster::{Server, servers},
+    cluster::Server,
     namespace::{condition, message},
     world::World,
 };
 
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
-
-/// The server for what has nothing to do with the API server.
-fn any_server() -> &'static Server {
-    servers().first().unwrap()
-}
 
 /// A world without a running controller.
 async fn idle(server: &Server, test: &str) -> World {

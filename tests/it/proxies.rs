@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::{Server, servers},
+    cluster::embedded,
     namespace::{condition, message},
     world::World,
 };
@@ -28,11 +28,6 @@ use crate::support::{
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
 const PASSWORD: &str = "pr0xy-hidden";
 const MEMBERS: Guests = Guests::Only("guest", PASSWORD);
-
-/// The server for what has nothing to do with the API server.
-fn any_server() -> &'static Server {
-    servers().first().unwrap()
-}
 
 /// A world in which `git.test` has a repository over HTTP and over HTTPS, for those who can resolve it.
 struct Hidden {
@@ -43,7 +38,7 @@ struct Hidden {
 
 impl Hidden {
     async fn new(test: &str) -> Self {
-        Self::of(World::with(any_server(), test, &["--concurrent=8", "--log-level=trace"]).await).await
+        Self::of(World::with(embedded(), test, &["--concurrent=8", "--log-level=trace"]).await).await
     }
 
     async fn of(world: World) -> Self {
@@ -199,7 +194,7 @@ async fn a_socks_proxy_leads_to_http_and_https_and_resolves_their_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socks_proxy_leads_to_ssh() {
-    let world = World::with(any_server(), "proxy-ssh", &["--log-level=trace"]).await;
+    let world = World::with(embedded(), "proxy-ssh", &["--log-level=trace"]).await;
     let sshd = Sshd::start().await;
     sshd.repository("r.git").commit(FILES);
     let address = ([127, 0, 0, 1], sshd.port).into();
@@ -293,7 +288,7 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_names_no_proxy_is_told_why() {
-    let world = World::new(any_server(), "proxy-secret").await;
+    let world = World::new(embedded(), "proxy-secret").await;
     world.git.repository("r.git").commit(FILES);
     let long = format!("http://{}", "x".repeat(2_048));
     let cases: [Case; 4] = [

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::{Server, servers},
+    cluster::{Server, embedded, on_each_server},
     namespace::{condition, message, revision, status_is},
     world::World,
 };
@@ -19,24 +19,22 @@ const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
 const OTHER: &[(&str, &str)] = &[("b.yaml", "b: 1\n")];
 const VERIFIED: &str = "SourceVerified";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of() {
-    for server in servers() {
-        let world = World::new(server, "signed").await;
-        let (key, repository) = (Key::openpgp(), Signed::init(&world.git));
-        let head = repository.commit(&key, FILES);
-        world.space.secret("keys", &[("author.asc", &key.public)]).await;
-        world.space.source("x", spec(&repository, &json!({"branch": "main"}), "HEAD")).await;
-        let object = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
-        let expected = format!("verified signature of\n\t- commit '{head}' with key '{}'", key.id);
-        verified(&object, "HEAD", &expected);
-        assert_eq!(message(&object, "Ready"), format!("stored artifact for revision 'main@sha1:{head}'"));
-        assert_eq!(files(&listing(&object).await), ["a.yaml"]);
-        let event = world.space.event("x", "Succeeded").await;
-        assert_eq!((&event["type"], &event["message"]), (&json!("Normal"), &json!(expected)));
-        let posted = world.controller.events.posted();
-        assert!(posted.iter().all(|event| event["reason"] != "Succeeded"), "{posted:?}");
-    }
+on_each_server!(a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of);
+async fn a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of(server: &Server) {
+    let world = World::new(server, "signed").await;
+    let (key, repository) = (Key::openpgp(), Signed::init(&world.git));
+    let head = repository.commit(&key, FILES);
+    world.space.secret("keys", &[("author.asc", &key.public)]).await;
+    world.space.source("x", spec(&repository, &json!({"branch": "main"}), "HEAD")).await;
+    let object = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
+    let expected = format!("verified signature of\n\t- commit '{head}' with key '{}'", key.id);
+    verified(&object, "HEAD", &expected);
+    assert_eq!(message(&object, "Ready"), format!("stored artifact for revision 'main@sha1:{head}'"));
+    assert_eq!(files(&listing(&object).await), ["a.yaml"]);
+    let event = world.space.event("x", "Succeeded").await;
+    assert_eq!((&event["type"], &event["message"]), (&json!("Normal"), &json!(expected)));
+    let posted = world.controller.events.posted();
+    assert!(posted.iter().all(|event| event["reason"] != "Succeeded"), "{posted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,38 +208,36 @@ async fn a_secret_that_is_not_there_is_waited_for() {
     verified_mode(&world.space.ready("x").await, "HEAD");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_comes() {
-    for server in servers() {
-        let world = World::new(server, "signed-then").await;
-        let (key, repository) = (Key::ssh(), Signed::init(&world.git));
-        repository.commit(&key, FILES);
-        world.space.secret("keys", &[("a.sshpub", &key.public)]).await;
-        world.space.source("x", spec(&repository, &json!({"branch": "main"}), "HEAD")).await;
-        let before = world.space.ready("x").await;
-        let bad = repository.plain.commit(OTHER);
-        world.space.request("x").await;
-        let expected = format!("signature verification of commit '{bad}' failed: unsupported signature type: empty");
-        let object = refused(&world, "x", "InvalidCommitSignature", &expected).await;
-        assert_eq!(object["status"]["artifact"], before["status"]["artifact"]);
-        assert_eq!(object["status"]["sourceVerificationMode"], "HEAD");
-        assert!(status_is(&object, "ArtifactInStorage", "True") && condition(&object, "FetchFailed").is_none(), "{}", object["status"]);
-        assert!(stored(&world, "x").iter().all(|path| !path.contains(&bad)), "{:?}", stored(&world, "x"));
-        assert_eq!(files(&listing(&object).await), ["a.yaml"], "the one of before is still served");
-        let posted = eventually(PATIENCE, async || {
-            let posted = world.controller.events.posted();
-            let told = posted.iter().find(|event| event["reason"] == "InvalidCommitSignature").cloned();
-            told.ok_or_else(|| format!("no InvalidCommitSignature among {posted:?}"))
-        })
-        .await;
-        assert_eq!((&posted["severity"], &posted["message"]), (&json!("error"), &json!(expected)));
+on_each_server!(a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_comes);
+async fn a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_comes(server: &Server) {
+    let world = World::new(server, "signed-then").await;
+    let (key, repository) = (Key::ssh(), Signed::init(&world.git));
+    repository.commit(&key, FILES);
+    world.space.secret("keys", &[("a.sshpub", &key.public)]).await;
+    world.space.source("x", spec(&repository, &json!({"branch": "main"}), "HEAD")).await;
+    let before = world.space.ready("x").await;
+    let bad = repository.plain.commit(OTHER);
+    world.space.request("x").await;
+    let expected = format!("signature verification of commit '{bad}' failed: unsupported signature type: empty");
+    let object = refused(&world, "x", "InvalidCommitSignature", &expected).await;
+    assert_eq!(object["status"]["artifact"], before["status"]["artifact"]);
+    assert_eq!(object["status"]["sourceVerificationMode"], "HEAD");
+    assert!(status_is(&object, "ArtifactInStorage", "True") && condition(&object, "FetchFailed").is_none(), "{}", object["status"]);
+    assert!(stored(&world, "x").iter().all(|path| !path.contains(&bad)), "{:?}", stored(&world, "x"));
+    assert_eq!(files(&listing(&object).await), ["a.yaml"], "the one of before is still served");
+    let posted = eventually(PATIENCE, async || {
+        let posted = world.controller.events.posted();
+        let told = posted.iter().find(|event| event["reason"] == "InvalidCommitSignature").cloned();
+        told.ok_or_else(|| format!("no InvalidCommitSignature among {posted:?}"))
+    })
+    .await;
+    assert_eq!((&posted["severity"], &posted["message"]), (&json!("error"), &json!(expected)));
 
-        let good = repository.commit(&key, OTHER);
-        let object = world.space.ready_at("x", &format!("main@sha1:{good}")).await;
-        verified(&object, "HEAD", &format!("verified signature of\n\t- commit '{good}' with key '{}'", key.id));
-        assert_eq!(files(&listing(&object).await), ["b.yaml"]);
-        assert!(stored(&world, "x").iter().all(|path| !path.contains(&bad)), "{:?}", stored(&world, "x"));
-    }
+    let good = repository.commit(&key, OTHER);
+    let object = world.space.ready_at("x", &format!("main@sha1:{good}")).await;
+    verified(&object, "HEAD", &format!("verified signature of\n\t- commit '{good}' with key '{}'", key.id));
+    assert_eq!(files(&listing(&object).await), ["b.yaml"]);
+    assert!(stored(&world, "x").iter().all(|path| !path.contains(&bad)), "{:?}", stored(&world, "x"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,10 +365,6 @@ async fn what_is_lost_is_verified_before_it_is_stored_again() {
     assert!(object["status"]["artifact"].is_null(), "{}", object["status"]);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(stored(&world, "x").iter().all(|path| !path.ends_with(".tar.gz")), "{:?}", stored(&world, "x"));
-}
-
-fn embedded() -> &'static Server {
-    servers().first().unwrap()
 }
 
 /// The spec of an object that is verified with the Secret `keys`.

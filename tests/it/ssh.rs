@@ -15,21 +15,16 @@ use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
-    cluster::{Server, servers},
+    cluster::{Server, embedded, on_each_server},
     namespace::{message, revision},
     world::World,
 };
 
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n"), ("dir/b.yaml", "b: 1\n")];
 
-/// The server for what has nothing to do with the API server.
-fn any_server() -> &'static Server {
-    servers().first().unwrap()
-}
-
 /// A world and an SSH server with the repository `r.git` and a Secret `key` that opens it; and the commit in it.
 async fn world(test: &str, arguments: &[&str], options: &[&str]) -> (World, Sshd, String) {
-    let world = World::with(any_server(), test, arguments).await;
+    let world = World::with(embedded(), test, arguments).await;
     let sshd = Sshd::with(options).await;
     let head = sshd.repository("r.git").commit(FILES);
     secret(&world, "key", &sshd.client.private, &sshd.known_hosts()).await;
@@ -45,36 +40,34 @@ fn spec(url: &str, secret: &str) -> Value {
     json!({"url": url, "timeout": "10s", "ref": {"branch": "main"}, "secretRef": {"name": secret}})
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit() {
-    for server in servers() {
-        let world = World::new(server, "ssh").await;
-        let sshd = Sshd::start().await;
-        let repository = sshd.repository("r.git");
-        let head = repository.commit(FILES);
-        secret(&world, "key", &sshd.client.private, &sshd.known_hosts()).await;
-        world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
-        let object = world.space.ready("x").await;
-        assert_eq!(revision(&object), format!("main@sha1:{head}"));
-        assert_eq!(files(&listing(&object).await), ["a.yaml", "dir/b.yaml"]);
+on_each_server!(a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit);
+async fn a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit(server: &Server) {
+    let world = World::new(server, "ssh").await;
+    let sshd = Sshd::start().await;
+    let repository = sshd.repository("r.git");
+    let head = repository.commit(FILES);
+    secret(&world, "key", &sshd.client.private, &sshd.known_hosts()).await;
+    world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
+    let object = world.space.ready("x").await;
+    assert_eq!(revision(&object), format!("main@sha1:{head}"));
+    assert_eq!(files(&listing(&object).await), ["a.yaml", "dir/b.yaml"]);
 
-        let asked = sshd.asked().len();
-        let unchanged = world.space.poke("x").await;
-        assert_eq!(object["status"]["artifact"], unchanged["status"]["artifact"]);
-        assert_eq!(sshd.asked().len() - asked, 1, "a pass is one connection: {:?}", sshd.asked());
+    let asked = sshd.asked().len();
+    let unchanged = world.space.poke("x").await;
+    assert_eq!(object["status"]["artifact"], unchanged["status"]["artifact"]);
+    assert_eq!(sshd.asked().len() - asked, 1, "a pass is one connection: {:?}", sshd.asked());
 
-        let head = repository.commit(&[("new.yaml", "n: 1\n")]);
-        world.space.poke("x").await;
-        let object = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
-        assert_eq!(files(&listing(&object).await), ["new.yaml"]);
-    }
+    let head = repository.commit(&[("new.yaml", "n: 1\n")]);
+    world.space.poke("x").await;
+    let object = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
+    assert_eq!(files(&listing(&object).await), ["new.yaml"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_name_a_commit_works_with_each_version_of_the_protocol() {
     // A server that does not accept the variable speaks the oldest version.
     for (test, options, protocol) in [("ssh-v2", &[][..], "version=2"), ("ssh-v0", &["AcceptEnv LANG"][..], "")] {
-        let world = World::new(any_server(), test).await;
+        let world = World::new(embedded(), test).await;
         let sshd = Sshd::with(options).await;
         let repository = sshd.repository("r.git");
         let one = repository.commit(FILES);

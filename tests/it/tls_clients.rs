@@ -12,7 +12,11 @@ use headwater_testing::{
 use rcgen::KeyPair;
 use serde_json::{Value, json};
 
-use crate::support::{cluster::servers, namespace::message, world::World};
+use crate::support::{
+    cluster::{Server, embedded, on_each_server},
+    namespace::message,
+    world::World,
+};
 
 const FILES: &[(&str, &str)] = &[("a.yaml", "a: 1\n")];
 
@@ -28,7 +32,7 @@ struct Guarded {
 
 impl Guarded {
     async fn new(test: &str) -> Self {
-        let world = World::with(servers().first().unwrap(), test, &["--concurrent=8", "--log-level=trace"]).await;
+        let world = World::with(embedded(), test, &["--concurrent=8", "--log-level=trace"]).await;
         let (authority, clients) = (Authority::new(), Authority::new());
         let git = GitServer::start_mutual_tls(&authority, &clients).await;
         git.repository("r.git").commit(FILES);
@@ -57,20 +61,18 @@ impl Guarded {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_of_the_secret_opens_a_repository_on_each_api_server() {
-    for server in servers() {
-        let world = World::new(server, "mtls").await;
-        let (authority, clients) = (Authority::new(), Authority::new());
-        let git = GitServer::start_mutual_tls(&authority, &clients).await;
-        git.repository("r.git").commit(FILES);
-        let (certificate, key) = clients.issue("client.test");
-        let data = [("tls.crt", certificate.pem()), ("tls.key", key.serialize_pem()), ("ca.crt", authority.pem())];
-        world.space.secret("s", &data.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
-        let spec = json!({"url": git.url("r.git"), "ref": {"branch": "main"}, "secretRef": {"name": "s"}});
-        world.space.source("x", spec).await;
-        world.space.ready("x").await;
-    }
+on_each_server!(a_certificate_of_the_secret_opens_a_repository_on_each_api_server);
+async fn a_certificate_of_the_secret_opens_a_repository_on_each_api_server(server: &Server) {
+    let world = World::new(server, "mtls").await;
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let git = GitServer::start_mutual_tls(&authority, &clients).await;
+    git.repository("r.git").commit(FILES);
+    let (certificate, key) = clients.issue("client.test");
+    let data = [("tls.crt", certificate.pem()), ("tls.key", key.serialize_pem()), ("ca.crt", authority.pem())];
+    world.space.secret("s", &data.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
+    let spec = json!({"url": git.url("r.git"), "ref": {"branch": "main"}, "secretRef": {"name": "s"}});
+    world.space.source("x", spec).await;
+    world.space.ready("x").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

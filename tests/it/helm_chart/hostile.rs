@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Fate, Set};
 use crate::support::{
     artifact::{download, listing},
-    cluster::servers,
+    cluster::{Server, on_each_server},
     namespace::{message, status_is},
 };
 
@@ -98,34 +98,32 @@ fn tidy(set: &Set) {
     assert!(!set.world.folder.path().join("evil").exists());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn archives_that_lead_out_of_themselves_are_refused() {
+on_each_server!(archives_that_lead_out_of_themselves_are_refused);
+async fn archives_that_lead_out_of_themselves_are_refused(server: &Server) {
     let dotdot = with([plain("podx/../../../../evil", "evil")]);
     let rooted = with([plain("podx//tmp/headwater-evil", "evil")]);
     let drive = with([plain("podx/c:/evil", "evil")]);
     let top = with([plain("podx", "evil")]);
-    for server in servers() {
-        let set = Set::new(server, "chart-hostile").await;
-        serve(&set, &[("dotdot", &dotdot), ("rooted", &rooted), ("drive", &drive), ("top", &top)]).await;
-        let cases = [
-            ("dotdot", "chart illegally references parent directory"),
-            ("rooted", "chart illegally contains absolute paths"),
-            ("drive", "chart contains illegally named files"),
-            ("top", "chart illegally contains content outside the base directory: "),
-        ];
-        for (name, why) in cases {
-            let object = set.charts.failed(name, "ChartPullError").await;
-            assert!(message(&object, "Ready").starts_with(&format!("{PULL}: {why}")), "{}", object["status"]);
-            let object = set.charts.failed(&format!("{name}-merged"), "ChartPackageError").await;
-            let words = format!("chart package error: failed to load downloaded chart: {why}");
-            assert!(message(&object, "Ready").starts_with(&words), "{}", object["status"]);
-        }
-        tidy(&set);
+    let set = Set::new(server, "chart-hostile").await;
+    serve(&set, &[("dotdot", &dotdot), ("rooted", &rooted), ("drive", &drive), ("top", &top)]).await;
+    let cases = [
+        ("dotdot", "chart illegally references parent directory"),
+        ("rooted", "chart illegally contains absolute paths"),
+        ("drive", "chart contains illegally named files"),
+        ("top", "chart illegally contains content outside the base directory: "),
+    ];
+    for (name, why) in cases {
+        let object = set.charts.failed(name, "ChartPullError").await;
+        assert!(message(&object, "Ready").starts_with(&format!("{PULL}: {why}")), "{}", object["status"]);
+        let object = set.charts.failed(&format!("{name}-merged"), "ChartPackageError").await;
+        let words = format!("chart package error: failed to load downloaded chart: {why}");
+        assert!(message(&object, "Ready").starts_with(&words), "{}", object["status"]);
     }
+    tidy(&set);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn archives_that_are_odd_but_harmless_are_taken_as_upstream_takes_them() {
+on_each_server!(archives_that_are_odd_but_harmless_are_taken_as_upstream_takes_them);
+async fn archives_that_are_odd_but_harmless_are_taken_as_upstream_takes_them(server: &Server) {
     let absolute = with([plain("/etc/x", "x")]);
     let tops = with([plain("b/Chart.yaml", "apiVersion: v2\nname: b\nversion: 3.0.0\n")]);
     let other = tgz(&[plain("else/Chart.yaml", "apiVersion: v2\nname: else\nversion: 7.0.0\n"), plain("else/values.yaml", "a: 1\n")]);
@@ -133,79 +131,73 @@ async fn archives_that_are_odd_but_harmless_are_taken_as_upstream_takes_them() {
         Entry { name: "podx/soft", kind: b'2', target: "../../../../etc/passwd", content: b"" },
         Entry { name: "podx/hard", kind: b'1', target: "/etc/passwd", content: b"" },
     ]);
-    for server in servers() {
-        let set = Set::new(server, "chart-odd").await;
-        let archives = [("absolute", &absolute), ("tops", &tops), ("other", &other), ("links", &links)];
-        serve(&set, &archives).await;
-        for (name, archive) in archives {
-            let object = set.charts.ready_at(name, "1.0.0").await;
-            assert!(download(&object).await.unwrap() == *archive, "{name}");
-        }
-        // What is packaged here has neither links nor paths that lead elsewhere.
-        let expected = [
-            ("absolute", vec!["podx/Chart.yaml", "podx/etc/x", "podx/values.yaml"]),
-            ("links", vec!["podx/Chart.yaml", "podx/hard", "podx/soft", "podx/values.yaml"]),
-            ("other", vec!["else/Chart.yaml", "else/values.yaml"]),
-        ];
-        for (name, paths) in expected {
-            let object = set.charts.ready_at(&format!("{name}-merged"), "1.0.0+1").await;
-            let listing = listing(&object).await;
-            assert_eq!(listing.keys().map(String::as_str).collect::<Vec<_>>(), paths, "{name}");
-            for link in ["podx/hard", "podx/soft"].iter().filter_map(|path| listing.get(*path)) {
-                assert_eq!(link.content, b"");
-            }
-        }
-        tidy(&set);
+    let set = Set::new(server, "chart-odd").await;
+    let archives = [("absolute", &absolute), ("tops", &tops), ("other", &other), ("links", &links)];
+    serve(&set, &archives).await;
+    for (name, archive) in archives {
+        let object = set.charts.ready_at(name, "1.0.0").await;
+        assert!(download(&object).await.unwrap() == *archive, "{name}");
     }
+    // What is packaged here has neither links nor paths that lead elsewhere.
+    let expected = [
+        ("absolute", vec!["podx/Chart.yaml", "podx/etc/x", "podx/values.yaml"]),
+        ("links", vec!["podx/Chart.yaml", "podx/hard", "podx/soft", "podx/values.yaml"]),
+        ("other", vec!["else/Chart.yaml", "else/values.yaml"]),
+    ];
+    for (name, paths) in expected {
+        let object = set.charts.ready_at(&format!("{name}-merged"), "1.0.0+1").await;
+        let listing = listing(&object).await;
+        assert_eq!(listing.keys().map(String::as_str).collect::<Vec<_>>(), paths, "{name}");
+        for link in ["podx/hard", "podx/soft"].iter().filter_map(|path| listing.get(*path)) {
+            assert_eq!(link.content, b"");
+        }
+    }
+    tidy(&set);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn charts_that_say_something_wrong_of_themselves_are_refused() {
+on_each_server!(charts_that_say_something_wrong_of_themselves_are_refused);
+async fn charts_that_say_something_wrong_of_themselves_are_refused(server: &Server) {
     let name = |name: &str| tgz(&[plain("podx/Chart.yaml", &format!("apiVersion: v2\nname: {name}\nversion: 1.0.0\n"))]);
     let traversal = name("../../evil");
     let missing = tgz(&[plain("podx/values.yaml", "a: 1\n")]);
     let version = tgz(&[plain("podx/Chart.yaml", "apiVersion: v2\nname: podx\nversion: latest\n")]);
     let long = tgz(&[plain("podx/Chart.yaml", &format!("{METADATA}description: {}\n", "x".repeat(3000)))]);
     let empty = tgz(&[]);
-    for server in servers() {
-        let set = Set::with(server, "chart-wrong", &["--helm-chart-file-max-size=2000"]).await;
-        let archives = [("traversal", &traversal), ("missing", &missing), ("version", &version), ("long", &long), ("empty", &empty)];
-        serve(&set, &archives).await;
-        let validation = "chart pull error: failed to validate metadata of written chart: validation";
-        let cases = [
-            ("traversal", format!("{validation}: chart.metadata.name \"../../evil\" is invalid")),
-            ("missing", format!("{PULL}: no 'Chart.yaml' found")),
-            ("version", format!("{validation}: chart.metadata.version \"latest\" is invalid")),
-            ("long", format!("{PULL}: size of 'podx/Chart.yaml' exceeds '2000' bytes limit")),
-            ("empty", format!("{PULL}: no 'Chart.yaml' found")),
-        ];
-        for (name, words) in &cases {
-            set.fails(name, "ChartPullError", Fate::Retries, words).await;
-        }
-        for name in ["traversal", "missing", "empty"] {
-            let object = set.charts.wait(&format!("{name}-merged"), "failed", |object| status_is(object, "Ready", "False")).await;
-            assert!(object["status"]["artifact"].is_null(), "{}", object["status"]);
-        }
-        tidy(&set);
+    let set = Set::with(server, "chart-wrong", &["--helm-chart-file-max-size=2000"]).await;
+    let archives = [("traversal", &traversal), ("missing", &missing), ("version", &version), ("long", &long), ("empty", &empty)];
+    serve(&set, &archives).await;
+    let validation = "chart pull error: failed to validate metadata of written chart: validation";
+    let cases = [
+        ("traversal", format!("{validation}: chart.metadata.name \"../../evil\" is invalid")),
+        ("missing", format!("{PULL}: no 'Chart.yaml' found")),
+        ("version", format!("{validation}: chart.metadata.version \"latest\" is invalid")),
+        ("long", format!("{PULL}: size of 'podx/Chart.yaml' exceeds '2000' bytes limit")),
+        ("empty", format!("{PULL}: no 'Chart.yaml' found")),
+    ];
+    for (name, words) in &cases {
+        set.fails(name, "ChartPullError", Fate::Retries, words).await;
     }
+    for name in ["traversal", "missing", "empty"] {
+        let object = set.charts.wait(&format!("{name}-merged"), "failed", |object| status_is(object, "Ready", "False")).await;
+        assert!(object["status"]["artifact"].is_null(), "{}", object["status"]);
+    }
+    tidy(&set);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sizes_that_lie_and_bombs_are_found_out() {
+on_each_server!(sizes_that_lie_and_bombs_are_found_out);
+async fn sizes_that_lie_and_bombs_are_found_out(server: &Server) {
     let start = [plain("podx/Chart.yaml", METADATA), plain("podx/values.yaml", "a: 1\n")];
     let lying = gzip(&tar(&start, 1 << 40));
     let (bomb, fine) = (bomb(30), with([plain("podx/x", "x")]));
     let torn = fine[..fine.len() - 20].to_vec();
-    for server in servers() {
-        let set = Set::new(server, "chart-bomb").await;
-        serve(&set, &[("lying", &lying), ("bomb", &bomb), ("torn", &torn), ("fine", &fine)]).await;
-        set.charts.ready("fine").await;
-        for name in ["lying", "bomb", "torn"] {
-            let object = set.charts.failed(name, "ChartPullError").await;
-            assert!(message(&object, "Ready").starts_with(PULL), "{}", object["status"]);
-            let object = set.charts.failed(&format!("{name}-merged"), "ChartPackageError").await;
-            assert!(object["status"]["artifact"].is_null(), "{}", object["status"]);
-        }
-        tidy(&set);
+    let set = Set::new(server, "chart-bomb").await;
+    serve(&set, &[("lying", &lying), ("bomb", &bomb), ("torn", &torn), ("fine", &fine)]).await;
+    set.charts.ready("fine").await;
+    for name in ["lying", "bomb", "torn"] {
+        let object = set.charts.failed(name, "ChartPullError").await;
+        assert!(message(&object, "Ready").starts_with(PULL), "{}", object["status"]);
+        let object = set.charts.failed(&format!("{name}-merged"), "ChartPackageError").await;
+        assert!(object["status"]["artifact"].is_null(), "{}", object["status"]);
     }
+    tidy(&set);
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{FETCH, LOAD, SMALL, Stage};
 use crate::support::{
-    cluster::servers,
+    cluster::{Server, embedded, on_each_server},
     memory::{peak, reset_peak},
 };
 
@@ -22,45 +22,42 @@ fn of_size(bytes: usize) -> Bytes {
     format!("{SMALL}#{}\n", "x".repeat(bytes - SMALL.len() - 2)).into()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_index_may_be_as_large_as_the_limit_and_no_larger_in_each_way_to_send_it() {
-    for server in servers() {
-        let stage = Stage::with(server, "helm-size", &[&format!("--helm-index-max-size={LIMIT}")]).await;
-        let bomb = gzip(&vec![b' '; 32 << 20]);
-        assert!(bomb.len() > LIMIT);
-        let ways: [(&str, usize, Option<Answer>); 6] = [
-            ("plain", LIMIT, None),
-            ("plain-more", LIMIT + 1, None),
-            ("pieces", LIMIT, Some(Answer::Chunked)),
-            ("pieces-more", LIMIT + 1, Some(Answer::Chunked)),
-            ("zip", LIMIT, Some(Answer::Gzip(gzip(&of_size(LIMIT)).into()))),
-            ("zip-more", LIMIT + 1, Some(Answer::Gzip(gzip(&of_size(LIMIT + 1)).into()))),
-        ];
-        let more =
-            [("bomb", SMALL.len() + 2, Some(Answer::Gzip(bomb.into()))), ("endless", SMALL.len() + 2, Some(Answer::Endless("# x\n")))];
-        for (name, size, answer) in ways.iter().chain(&more) {
-            let path = format!("{name}/index.yaml");
-            stage.charts.put(&path, of_size(*size));
-            if let Some(answer) = answer {
-                stage.charts.answer(&path, answer.clone());
-            }
-            stage.source(name, json!({"timeout": "20s"})).await;
+on_each_server!(an_index_may_be_as_large_as_the_limit_and_no_larger_in_each_way_to_send_it);
+async fn an_index_may_be_as_large_as_the_limit_and_no_larger_in_each_way_to_send_it(server: &Server) {
+    let stage = Stage::with(server, "helm-size", &[&format!("--helm-index-max-size={LIMIT}")]).await;
+    let bomb = gzip(&vec![b' '; 32 << 20]);
+    assert!(bomb.len() > LIMIT);
+    let ways: [(&str, usize, Option<Answer>); 6] = [
+        ("plain", LIMIT, None),
+        ("plain-more", LIMIT + 1, None),
+        ("pieces", LIMIT, Some(Answer::Chunked)),
+        ("pieces-more", LIMIT + 1, Some(Answer::Chunked)),
+        ("zip", LIMIT, Some(Answer::Gzip(gzip(&of_size(LIMIT)).into()))),
+        ("zip-more", LIMIT + 1, Some(Answer::Gzip(gzip(&of_size(LIMIT + 1)).into()))),
+    ];
+    let more = [("bomb", SMALL.len() + 2, Some(Answer::Gzip(bomb.into()))), ("endless", SMALL.len() + 2, Some(Answer::Endless("# x\n")))];
+    for (name, size, answer) in ways.iter().chain(&more) {
+        let path = format!("{name}/index.yaml");
+        stage.charts.put(&path, of_size(*size));
+        if let Some(answer) = answer {
+            stage.charts.answer(&path, answer.clone());
         }
-        for name in ["plain", "pieces", "zip"] {
-            stage.helm.ready(name).await;
-        }
-        for name in ["plain-more", "pieces-more", "zip-more", "bomb", "endless"] {
-            let why = format!("{FETCH}index exceeds the maximum index file size of {LIMIT} bytes");
-            let (reason, text) = stage.refused(name).await;
-            assert!(reason == "Failed" && text.starts_with(&why), "{name}: {reason}: {text}");
-            assert_eq!(stage.stored(name), Vec::<String>::new());
-        }
+        stage.source(name, json!({"timeout": "20s"})).await;
+    }
+    for name in ["plain", "pieces", "zip"] {
+        stage.helm.ready(name).await;
+    }
+    for name in ["plain-more", "pieces-more", "zip-more", "bomb", "endless"] {
+        let why = format!("{FETCH}index exceeds the maximum index file size of {LIMIT} bytes");
+        let (reason, text) = stage.refused(name).await;
+        assert!(reason == "Failed" && text.starts_with(&why), "{name}: {reason}: {text}");
+        assert_eq!(stage.stored(name), Vec::<String>::new());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_without_end_costs_no_more_than_the_limit_and_hardly_any_memory() {
-    let stage = Stage::new(servers().first().unwrap(), "helm-endless").await;
+    let stage = Stage::new(embedded(), "helm-endless").await;
     stage.charts.answer("x/index.yaml", Answer::Endless("  - name: podx\n    version: 1.0.0\n"));
     reset_peak(&stage.world.controller);
     let (before, start) = (peak(&stage.world.controller), Instant::now());
@@ -78,44 +75,42 @@ async fn an_index_without_end_costs_no_more_than_the_limit_and_hardly_any_memory
     assert!(grown < 24 << 20, "{grown} bytes of memory");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn too_many_versions_or_aliases_or_levels_are_refused_in_little_time_and_memory() {
-    for server in servers() {
-        let stage = Stage::new(server, "helm-many").await;
-        let versions = vec!["{}"; 1_000_001].join(",");
-        let mut bomb = "serverInfo:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-        for level in 1..30 {
-            let names = vec![format!("*a{}", level - 1); 9].join(", ");
-            writeln!(bomb, "  a{level}: &a{level} [{names}]").unwrap();
-        }
-        let (text, copies) = ("x".repeat(1 << 20), ", *x".repeat(60));
-        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
-        let aliases = "error converting YAML to JSON: yaml: document contains excessive aliasing";
-        let deep = "index is nested deeper than 100 levels";
-        let cases = [
-            ("versions", format!(r#"{{"apiVersion":"v1","entries":{{"a":[{versions}]}}}}"#), "index has more than 1000000 chart versions"),
-            ("aliases", format!("apiVersion: v1\n{bomb}"), aliases),
-            ("text", format!("apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: 1.0.0, keywords: [&x {text}{copies}]}}\n"), aliases),
-            ("deep", format!("apiVersion: v1\nserverInfo: {{a: {open}{close}}}\n"), deep),
-            ("deep-json", format!(r#"{{"apiVersion":"v1","serverInfo":{{"a":{open}{close}}}}}"#), deep),
-            ("unclosed", format!(r#"{{"apiVersion":"v1","serverInfo":{{"a":{open}"#), deep),
-        ];
-        for (name, index, _) in &cases {
-            stage.charts.put(&format!("{name}/index.yaml"), index.clone());
-        }
-        reset_peak(&stage.world.controller);
-        let (before, start) = (peak(&stage.world.controller), Instant::now());
-        for (name, ..) in &cases {
-            stage.source(name, json!({})).await;
-        }
-        for (name, _, why) in &cases {
-            let (reason, text) = stage.refused(name).await;
-            // Another attempt costs as much again.
-            stage.helm.patch(name, &json!({"spec": {"suspend": true}})).await;
-            assert_eq!((reason.as_str(), text.as_str()), ("IndexationFailed", format!("{LOAD}{why}").as_str()), "{name}");
-        }
-        let grown = peak(&stage.world.controller) - before;
-        assert!(grown < 160 << 20, "{grown} bytes of memory");
-        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+on_each_server!(too_many_versions_or_aliases_or_levels_are_refused_in_little_time_and_memory);
+async fn too_many_versions_or_aliases_or_levels_are_refused_in_little_time_and_memory(server: &Server) {
+    let stage = Stage::new(server, "helm-many").await;
+    let versions = vec!["{}"; 1_000_001].join(",");
+    let mut bomb = "serverInfo:\n  a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        let names = vec![format!("*a{}", level - 1); 9].join(", ");
+        writeln!(bomb, "  a{level}: &a{level} [{names}]").unwrap();
     }
+    let (text, copies) = ("x".repeat(1 << 20), ", *x".repeat(60));
+    let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+    let aliases = "error converting YAML to JSON: yaml: document contains excessive aliasing";
+    let deep = "index is nested deeper than 100 levels";
+    let cases = [
+        ("versions", format!(r#"{{"apiVersion":"v1","entries":{{"a":[{versions}]}}}}"#), "index has more than 1000000 chart versions"),
+        ("aliases", format!("apiVersion: v1\n{bomb}"), aliases),
+        ("text", format!("apiVersion: v1\nentries:\n  a:\n  - {{name: a, version: 1.0.0, keywords: [&x {text}{copies}]}}\n"), aliases),
+        ("deep", format!("apiVersion: v1\nserverInfo: {{a: {open}{close}}}\n"), deep),
+        ("deep-json", format!(r#"{{"apiVersion":"v1","serverInfo":{{"a":{open}{close}}}}}"#), deep),
+        ("unclosed", format!(r#"{{"apiVersion":"v1","serverInfo":{{"a":{open}"#), deep),
+    ];
+    for (name, index, _) in &cases {
+        stage.charts.put(&format!("{name}/index.yaml"), index.clone());
+    }
+    reset_peak(&stage.world.controller);
+    let (before, start) = (peak(&stage.world.controller), Instant::now());
+    for (name, ..) in &cases {
+        stage.source(name, json!({})).await;
+    }
+    for (name, _, why) in &cases {
+        let (reason, text) = stage.refused(name).await;
+        // Another attempt costs as much again.
+        stage.helm.patch(name, &json!({"spec": {"suspend": true}})).await;
+        assert_eq!((reason.as_str(), text.as_str()), ("IndexationFailed", format!("{LOAD}{why}").as_str()), "{name}");
+    }
+    let grown = peak(&stage.world.controller) - before;
+    assert!(grown < 160 << 20, "{grown} bytes of memory");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

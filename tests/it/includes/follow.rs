@@ -8,10 +8,10 @@ use std::{
 use headwater_testing::{PATIENCE, eventually, git::Repository};
 use serde_json::{Value, json};
 
-use super::{LIB, OWN, embedded, including, repository, source};
+use super::{LIB, OWN, including, repository, source};
 use crate::support::{
     artifact::{files, listing},
-    cluster::servers,
+    cluster::{Server, embedded, on_each_server},
     controller::Controller,
     namespace::{condition, message, revision, status_is},
     world::World,
@@ -22,40 +22,38 @@ const SOON: Duration = Duration::from_secs(10);
 /// Long enough for what must not happen.
 const A_WHILE: Duration = Duration::from_millis(1500);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_not_there_is_waited_for_and_taken_as_soon_as_it_has_an_artifact() {
-    for server in servers() {
-        let world = World::with(server, "include-late", &["--requeue-dependency=1h"]).await;
-        repository(&world, "own").commit(OWN);
-        world.space.source("own", including(&world, "own", &json!([{"repository": {"name": "lib"}}]))).await;
-        let object = world.space.failed("own", "NotFound").await;
-        assert!(status_is(&object, "IncludeUnavailable", "True"), "{}", object["status"]);
-        let expected = r#"could not get resource for include 'lib': GitRepository.source.toolkit.fluxcd.io "lib" not found"#;
-        assert_eq!(message(&object, "IncludeUnavailable"), expected);
-        assert_eq!(message(&object, "Ready"), expected);
-        assert!(condition(&object, "FetchFailed").is_none() && condition(&object, "Stalled").is_none(), "{}", object["status"]);
-        assert!(world.git.seen().is_empty(), "nothing is fetched before it is there");
-        let event = world.space.event("own", "NotFound").await;
-        assert_eq!(event["type"], "Normal");
-        assert_eq!(event["message"], expected);
+on_each_server!(an_object_that_is_not_there_is_waited_for_and_taken_as_soon_as_it_has_an_artifact);
+async fn an_object_that_is_not_there_is_waited_for_and_taken_as_soon_as_it_has_an_artifact(server: &Server) {
+    let world = World::with(server, "include-late", &["--requeue-dependency=1h"]).await;
+    repository(&world, "own").commit(OWN);
+    world.space.source("own", including(&world, "own", &json!([{"repository": {"name": "lib"}}]))).await;
+    let object = world.space.failed("own", "NotFound").await;
+    assert!(status_is(&object, "IncludeUnavailable", "True"), "{}", object["status"]);
+    let expected = r#"could not get resource for include 'lib': GitRepository.source.toolkit.fluxcd.io "lib" not found"#;
+    assert_eq!(message(&object, "IncludeUnavailable"), expected);
+    assert_eq!(message(&object, "Ready"), expected);
+    assert!(condition(&object, "FetchFailed").is_none() && condition(&object, "Stalled").is_none(), "{}", object["status"]);
+    assert!(world.git.seen().is_empty(), "nothing is fetched before it is there");
+    let event = world.space.event("own", "NotFound").await;
+    assert_eq!(event["type"], "Normal");
+    assert_eq!(event["message"], expected);
 
-        let lib = repository(&world, "lib");
-        world.space.source("lib", including(&world, "lib", &json!([]))).await;
-        world.space.failed("lib", "EmptyGitRepository").await;
-        world.space.request("own").await;
-        let object = world.space.failed("own", "NoArtifact").await;
-        assert_eq!(message(&object, "IncludeUnavailable"), "no artifact available for include 'lib'");
+    let lib = repository(&world, "lib");
+    world.space.source("lib", including(&world, "lib", &json!([]))).await;
+    world.space.failed("lib", "EmptyGitRepository").await;
+    world.space.request("own").await;
+    let object = world.space.failed("own", "NoArtifact").await;
+    assert_eq!(message(&object, "IncludeUnavailable"), "no artifact available for include 'lib'");
 
-        lib.commit(LIB);
-        let lib = world.space.ready("lib").await;
-        let since = Instant::now();
-        let object = world.space.ready("own").await;
-        assert!(since.elapsed() < SOON, "it took {:?}", since.elapsed());
-        assert!(condition(&object, "IncludeUnavailable").is_none());
-        assert_eq!(object["status"]["includedArtifacts"], json!([lib["status"]["artifact"]]));
-        let posted = world.controller.events.posted();
-        assert!(posted.iter().all(|event| event["reason"] != "NotFound" && event["reason"] != "NoArtifact"), "{posted:?}");
-    }
+    lib.commit(LIB);
+    let lib = world.space.ready("lib").await;
+    let since = Instant::now();
+    let object = world.space.ready("own").await;
+    assert!(since.elapsed() < SOON, "it took {:?}", since.elapsed());
+    assert!(condition(&object, "IncludeUnavailable").is_none());
+    assert_eq!(object["status"]["includedArtifacts"], json!([lib["status"]["artifact"]]));
+    let posted = world.controller.events.posted();
+    assert!(posted.iter().all(|event| event["reason"] != "NotFound" && event["reason"] != "NoArtifact"), "{posted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,31 +86,29 @@ async fn an_object_that_goes_away_is_missed_and_leaves_the_artifact_as_it_was() 
     assert!(condition(&object, "IncludeUnavailable").is_none() && status_is(&object, "Ready", "True"), "{}", object["status"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_change_of_an_included_artifact_is_followed_at_once() {
-    for server in servers() {
-        let world = World::new(server, "include-follow").await;
-        let (lib, _) = source(&world, "lib", LIB).await;
-        let (_, before) = source_including(&world, "own", &json!([{"repository": {"name": "lib"}}])).await;
-        let (_, bystander) = source(&world, "bystander", OWN).await;
-        lib.commit(&[("new.yaml", "new: 1\n")]);
-        let lib = world.space.poke("lib").await;
-        let after = changed(&world, &before).await;
-        assert_eq!(revision(&before), revision(&after));
-        assert_ne!(before["status"]["contentConfigChecksum"], after["status"]["contentConfigChecksum"]);
-        assert_eq!(files(&listing(&after).await), ["dir/own.yaml", "lib/new.yaml", "own.yaml"]);
-        assert_eq!(after["status"]["includedArtifacts"], json!([lib["status"]["artifact"]]));
-        assert!(status_is(&after, "Ready", "True") && status_is(&after, "ArtifactInStorage", "True"), "{}", after["status"]);
-        assert!(condition(&after, "ArtifactOutdated").is_none() && condition(&after, "Reconciling").is_none(), "{}", after["status"]);
-        eventually(PATIENCE, async || {
-            let digest = &after["status"]["artifact"]["digest"];
-            let posted = world.controller.events.posted();
-            let told = |event: &&Value| event["reason"] == "NewArtifact" && event["metadata"]["source.toolkit.fluxcd.io/digest"] == *digest;
-            posted.iter().find(told).map(|_| ()).ok_or_else(|| format!("no NewArtifact for {digest} among {posted:?}"))
-        })
-        .await;
-        assert_eq!(world.space.get("bystander").await.unwrap()["status"], bystander["status"]);
-    }
+on_each_server!(a_change_of_an_included_artifact_is_followed_at_once);
+async fn a_change_of_an_included_artifact_is_followed_at_once(server: &Server) {
+    let world = World::new(server, "include-follow").await;
+    let (lib, _) = source(&world, "lib", LIB).await;
+    let (_, before) = source_including(&world, "own", &json!([{"repository": {"name": "lib"}}])).await;
+    let (_, bystander) = source(&world, "bystander", OWN).await;
+    lib.commit(&[("new.yaml", "new: 1\n")]);
+    let lib = world.space.poke("lib").await;
+    let after = changed(&world, &before).await;
+    assert_eq!(revision(&before), revision(&after));
+    assert_ne!(before["status"]["contentConfigChecksum"], after["status"]["contentConfigChecksum"]);
+    assert_eq!(files(&listing(&after).await), ["dir/own.yaml", "lib/new.yaml", "own.yaml"]);
+    assert_eq!(after["status"]["includedArtifacts"], json!([lib["status"]["artifact"]]));
+    assert!(status_is(&after, "Ready", "True") && status_is(&after, "ArtifactInStorage", "True"), "{}", after["status"]);
+    assert!(condition(&after, "ArtifactOutdated").is_none() && condition(&after, "Reconciling").is_none(), "{}", after["status"]);
+    eventually(PATIENCE, async || {
+        let digest = &after["status"]["artifact"]["digest"];
+        let posted = world.controller.events.posted();
+        let told = |event: &&Value| event["reason"] == "NewArtifact" && event["metadata"]["source.toolkit.fluxcd.io/digest"] == *digest;
+        posted.iter().find(told).map(|_| ()).ok_or_else(|| format!("no NewArtifact for {digest} among {posted:?}"))
+    })
+    .await;
+    assert_eq!(world.space.get("bystander").await.unwrap()["status"], bystander["status"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,27 +276,25 @@ async fn a_change_that_a_stopped_controller_missed_is_followed_when_it_is_back()
     assert_eq!(files(&listing(&object).await), ["dir/own.yaml", "lib/new.yaml", "own.yaml"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_include_that_is_moved_or_removed_changes_the_artifact_under_the_same_revision() {
-    for server in servers() {
-        let world = World::new(server, "include-removed").await;
-        let (lib, _) = source(&world, "lib", LIB).await;
-        let (_, before) = source_including(&world, "own", &json!([{"repository": {"name": "lib"}}])).await;
-        let moved = json!([{"repository": {"name": "lib"}, "fromPath": "deploy/sub", "toPath": "moved"}]);
-        world.space.patch("own", &json!({"spec": {"include": moved}})).await;
-        let object = world.space.ready("own").await;
-        assert_eq!(files(&listing(&object).await), ["dir/own.yaml", "moved/c.yaml", "own.yaml"]);
-        assert_eq!(object["status"]["observedInclude"], moved);
-        world.space.patch("own", &json!({"spec": {"include": null}})).await;
-        let after = world.space.ready("own").await;
-        assert_eq!(revision(&before), revision(&after));
-        assert_eq!(files(&listing(&after).await), ["dir/own.yaml", "own.yaml"]);
-        assert!(after["status"]["includedArtifacts"].is_null() && after["status"]["observedInclude"].is_null(), "{}", after["status"]);
-        lib.commit(&[("new.yaml", "new: 1\n")]);
-        world.space.poke("lib").await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(world.space.get("own").await.unwrap()["status"], after["status"], "it follows no longer");
-    }
+on_each_server!(an_include_that_is_moved_or_removed_changes_the_artifact_under_the_same_revision);
+async fn an_include_that_is_moved_or_removed_changes_the_artifact_under_the_same_revision(server: &Server) {
+    let world = World::new(server, "include-removed").await;
+    let (lib, _) = source(&world, "lib", LIB).await;
+    let (_, before) = source_including(&world, "own", &json!([{"repository": {"name": "lib"}}])).await;
+    let moved = json!([{"repository": {"name": "lib"}, "fromPath": "deploy/sub", "toPath": "moved"}]);
+    world.space.patch("own", &json!({"spec": {"include": moved}})).await;
+    let object = world.space.ready("own").await;
+    assert_eq!(files(&listing(&object).await), ["dir/own.yaml", "moved/c.yaml", "own.yaml"]);
+    assert_eq!(object["status"]["observedInclude"], moved);
+    world.space.patch("own", &json!({"spec": {"include": null}})).await;
+    let after = world.space.ready("own").await;
+    assert_eq!(revision(&before), revision(&after));
+    assert_eq!(files(&listing(&after).await), ["dir/own.yaml", "own.yaml"]);
+    assert!(after["status"]["includedArtifacts"].is_null() && after["status"]["observedInclude"].is_null(), "{}", after["status"]);
+    lib.commit(&[("new.yaml", "new: 1\n")]);
+    world.space.poke("lib").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(world.space.get("own").await.unwrap()["status"], after["status"], "it follows no longer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,9 +9,10 @@ use std::{
 use headwater_testing::{loudly, noise, tmpfs::Tmpfs};
 use serde_json::{Value, json};
 
-use super::{FILES, below, check_next, main_of, mirrors, next, server, with_extension};
+use super::{FILES, below, check_next, main_of, mirrors, next, with_extension};
 use crate::support::{
     artifact::{check, download, files, listing},
+    cluster::embedded,
     namespace::{condition, message, revision, status_is},
     world::World,
 };
@@ -60,7 +61,7 @@ async fn whatever_happens_to_the_files_of_a_mirror_the_next_pass_repairs_it() {
             }
         }),
     ];
-    let mut world = World::new(server(), "harm").await;
+    let mut world = World::new(embedded(), "harm").await;
     let repository = world.git.repository("r.git");
     let mut number = 1;
     next(&repository, number);
@@ -88,7 +89,7 @@ async fn whatever_happens_to_the_files_of_a_mirror_the_next_pass_repairs_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_harmed_mirror_does_not_keep_the_next_process_from_starting() {
-    let mut world = World::new(server(), "harm-start").await;
+    let mut world = World::new(embedded(), "harm-start").await;
     let repository = world.git.repository("r.git");
     next(&repository, 1);
     world.space.source("x", main_of(&world.git.url("r.git"))).await;
@@ -119,7 +120,7 @@ async fn a_full_disk_of_mirrors_is_told_and_over_when_there_is_room() {
         return loudly("SKIPPED the test of a full disk of mirrors: it needs to mount a tmpfs");
     };
     let path = format!("--git-mirror-path={}", folder.path().display());
-    let mut world = World::with(server(), "mirrors-full", &[&path]).await;
+    let mut world = World::with(embedded(), "mirrors-full", &[&path]).await;
     world.git.repository("small.git").commit(FILES);
     let big = world.git.repository("big.git").commit(&[("noise", &noise(250_000))]);
     world.space.source("small", main_of(&world.git.url("small.git"))).await;
@@ -147,7 +148,7 @@ async fn a_full_disk_is_made_room_on_by_mirrors_that_nobody_reads() {
         return loudly("SKIPPED the test of mirrors that give way: it needs to mount a tmpfs");
     };
     let path = format!("--git-mirror-path={}", folder.path().display());
-    let mut world = World::with(server(), "give-way", &[&path]).await;
+    let mut world = World::with(embedded(), "give-way", &[&path]).await;
     let text = noise(80_000);
     for name in ["one", "two", "three"] {
         let head = world.git.repository(&format!("{name}.git")).commit(&[("noise", &format!("{name}{text}"))]);
@@ -161,7 +162,7 @@ async fn a_full_disk_is_made_room_on_by_mirrors_that_nobody_reads() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_while_a_mirror_grows_leave_the_right_artifact_and_nothing_else() {
-    let mut world = World::new(server(), "mirror-kill").await;
+    let mut world = World::new(embedded(), "mirror-kill").await;
     let (repository, big) = (world.git.repository("r.git"), noise(20_000));
     let commit = |round: u64| {
         let files: Vec<_> = (0..6).map(|n| (format!("f{n}"), format!("{round} {n} {big}"))).collect();

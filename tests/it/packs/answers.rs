@@ -10,8 +10,9 @@ use headwater_testing::git::{
 };
 use serde_json::json;
 
-use super::{ROOM, end_within, failure, server, simple};
+use super::{ROOM, end_within, failure, simple};
 use crate::support::{
+    cluster::embedded,
     namespace::{message, revision, status_is},
     world::World,
 };
@@ -108,7 +109,7 @@ async fn answers_that_are_none_are_refused() {
         ("error", packet(b"ERR no \x1b[31mmore of this\n")),
         ("header-bare", after(&header, &whole)),
     ];
-    let mut world = World::with(server(), "answers", &["--concurrent=16"]).await;
+    let mut world = World::with(embedded(), "answers", &["--concurrent=16"]).await;
     let mut scripts = Vec::new();
     for (name, answer) in &answers {
         for old in [true, false] {

@@ -11,9 +11,10 @@ use headwater_testing::{
 };
 use serde_json::{Value, json};
 
-use super::{any_server, changed, commit, failed_but_kept, same_revision_other_artifact, world};
+use super::{changed, commit, failed_but_kept, same_revision_other_artifact, world};
 use crate::support::{
     artifact::{files, listing},
+    cluster::embedded,
     namespace::{condition, message},
     world::World,
 };
@@ -219,7 +220,7 @@ async fn large_files_of_submodules_are_fetched_and_those_outside_the_folders_are
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_files_have_bounds() {
-    let world = World::with(any_server(), "lfs-bound", &["--git-max-blob-size=1024"]).await;
+    let world = World::with(embedded(), "lfs-bound", &["--git-max-blob-size=1024"]).await;
     let front = Front::start(&world.git).await;
     let pointer = front.keep(noise(256).as_bytes());
     world.git.repository("r.git").commit(&[ATTRIBUTES, ("one.bin", &pointer)]);

@@ -11,11 +11,14 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    account, any_server, controller, idle,
+    account, controller, idle,
     issuer::{Asked, Issuer, after, claims, said},
     issues_tokens, refused, stalled, tells_none_of,
 };
-use crate::support::{cluster::servers, world::World};
+use crate::support::{
+    cluster::{Server, embedded, on_each_server},
+    world::World,
+};
 
 const HOST: &str = "git-codecommit.eu-west-1.amazonaws.com";
 const ROLE: &str = "arn:aws:iam::123456789012:role/puller";
@@ -90,7 +93,7 @@ fn all_are_signed(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_controllers_web_identity_assumes_a_role_and_signs() {
-    let world = idle(any_server(), "aws-own").await;
+    let world = idle(embedded(), "aws-own").await;
     let codecommit = CodeCommit::start(&world).await;
     let sts = Issuer::start(keys).await;
     let file = world.folder.path().join("web-identity");
@@ -118,35 +121,33 @@ async fn the_controllers_web_identity_assumes_a_role_and_signs() {
     tells_none_of(&world, &controller.log(), &["one", "two"], &secrets.iter().map(String::as_str).collect::<Vec<_>>()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_account_of_the_object_assumes_its_role() {
-    for server in servers() {
-        let world = idle(server, "aws").await;
-        if !issues_tokens(server, &world).await {
-            continue;
-        }
-        let _codecommit = CodeCommit::start(&world).await;
-        let sts = Issuer::start(keys).await;
-        let _controller = controller(&world, &[GATE], &[("AWS_ENDPOINT_URL_STS", &sts.origin)]);
-        account(server, &world, "puller", &[("eks.amazonaws.com/role-arn", ROLE)]).await;
-        world.space.source("x", spec(Some("puller"))).await;
-        world.space.ready("x").await;
-        world.space.poke("x").await;
-        all_are_signed(&world);
-        let asked = sts.asked();
-        assert_eq!(asked.len(), 1, "{asked:?}");
-        let form = &asked[0].form;
-        assert_eq!(form["RoleArn"], ROLE);
-        assert_eq!(form["RoleSessionName"], format!("puller.{}.eu-west-1.fluxcd.io", world.space.name));
-        let claims = claims(&form["WebIdentityToken"]);
-        assert_eq!(claims["aud"], json!(["sts.amazonaws.com"]));
-        assert_eq!(claims["sub"], format!("system:serviceaccount:{}:puller", world.space.name));
+on_each_server!(the_account_of_the_object_assumes_its_role);
+async fn the_account_of_the_object_assumes_its_role(server: &Server) {
+    let world = idle(server, "aws").await;
+    if !issues_tokens(server, &world).await {
+        return;
     }
+    let _codecommit = CodeCommit::start(&world).await;
+    let sts = Issuer::start(keys).await;
+    let _controller = controller(&world, &[GATE], &[("AWS_ENDPOINT_URL_STS", &sts.origin)]);
+    account(server, &world, "puller", &[("eks.amazonaws.com/role-arn", ROLE)]).await;
+    world.space.source("x", spec(Some("puller"))).await;
+    world.space.ready("x").await;
+    world.space.poke("x").await;
+    all_are_signed(&world);
+    let asked = sts.asked();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    let form = &asked[0].form;
+    assert_eq!(form["RoleArn"], ROLE);
+    assert_eq!(form["RoleSessionName"], format!("puller.{}.eu-west-1.fluxcd.io", world.space.name));
+    let claims = claims(&form["WebIdentityToken"]);
+    assert_eq!(claims["aud"], json!(["sts.amazonaws.com"]));
+    assert_eq!(claims["sub"], format!("system:serviceaccount:{}:puller", world.space.name));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_stands_in_the_way_is_told() {
-    let world = idle(any_server(), "aws-bad").await;
+    let world = idle(embedded(), "aws-bad").await;
     let _codecommit = CodeCommit::start(&world).await;
     let sts = Issuer::start(|asked| {
         let token = &asked.form["WebIdentityToken"];
@@ -159,7 +160,7 @@ async fn whatever_stands_in_the_way_is_told() {
     let variables =
         [("AWS_ENDPOINT_URL_STS", sts.origin.as_str()), ("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", file.to_str().unwrap())];
     let controller = controller(&world, &[GATE], &variables);
-    account(any_server(), &world, "nobody", &[]).await;
+    account(embedded(), &world, "nobody", &[]).await;
     world.space.source("denied", spec(None)).await;
     world.space.source("gone", spec(Some("gone"))).await;
     world.space.source("nobody", spec(Some("nobody"))).await;
@@ -186,7 +187,7 @@ async fn whatever_stands_in_the_way_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_the_gate_stalls_the_object() {
-    let world = idle(any_server(), "aws-gate").await;
+    let world = idle(embedded(), "aws-gate").await;
     let codecommit = CodeCommit::start(&world).await;
     let _controller = controller(&world, &[], &[]);
     world.space.source("x", spec(Some("puller"))).await;

@@ -25,11 +25,11 @@ use headwater_testing::{
 use serde_json::{Value, json};
 
 use super::{
-    FILES, any_server,
+    FILES,
     issuer::{Asked, Issuer, after, claims, said},
     refused, tells_none_of,
 };
-use crate::support::{artifact::listing, namespace::message, world::World};
+use crate::support::{artifact::listing, cluster::embedded, namespace::message, world::World};
 
 pub const TOKEN: &str = "ghs_hidden0Token";
 const SECOND: &str = "ghs_hidden1Token";
@@ -82,7 +82,7 @@ pub fn spec(url: &str, secret: &str) -> Value {
 }
 
 pub async fn world(test: &str, arguments: &[&str]) -> World {
-    let world = World::with(any_server(), test, &[&["--log-level=trace"], arguments].concat()).await;
+    let world = World::with(embedded(), test, &[&["--log-level=trace"], arguments].concat()).await;
     world.git.repository("r.git").commit(FILES);
     world
 }

@@ -1,5 +1,6 @@
 //! The proxies of the controller's environment.
 
+use crate::support::cluster::embedded;
 use headwater_testing::{
     process::Process,
     proxy::{
@@ -10,7 +11,7 @@ use headwater_testing::{
 };
 use serde_json::{Value, json};
 
-use super::{FILES, Hidden, MEMBERS, PASSWORD, any_server};
+use super::{FILES, Hidden, MEMBERS, PASSWORD};
 use crate::support::world::World;
 
 /// Every name of a variable that tells of proxies.
@@ -29,7 +30,7 @@ fn controller(world: &World, variables: &[(&str, &str)]) -> Process {
 }
 
 async fn hidden(test: &str) -> Hidden {
-    Hidden::of(World::idle(any_server(), test, &[]).await).await
+    Hidden::of(World::idle(embedded(), test, &[]).await).await
 }
 
 /// Without a proxy of its own.
@@ -92,7 +93,7 @@ async fn the_proxy_of_an_object_wins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ssh_goes_through_the_socks_proxy_for_everything() {
-    let world = World::idle(any_server(), "env-ssh", &[]).await;
+    let world = World::idle(embedded(), "env-ssh", &[]).await;
     let sshd = Sshd::start().await;
     sshd.repository("r.git").commit(FILES);
     let socks = Socks::start(Guests::Anyone, &[("git.test:2222", ([127, 0, 0, 1], sshd.port).into())]).await;

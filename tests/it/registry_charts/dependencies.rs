@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{charts, in_clear, push, repositories, with};
 use crate::support::{
     artifact::{files, listing},
-    cluster::servers,
+    cluster::{Server, on_each_server},
     namespace::{condition, message},
     world::World,
 };
@@ -45,55 +45,51 @@ async fn unresolved(world: &World, name: &str) -> String {
     text.unwrap_or_else(|| panic!("{}", object["status"])).to_owned()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dependency_in_a_registry_needs_no_object() {
+on_each_server!(a_dependency_in_a_registry_needs_no_object);
+async fn a_dependency_in_a_registry_needs_no_object(api: &Server) {
     let authority = Authority::new();
     let Some(server) = registry::start(Options { authority: Some(&authority), ..Options::default() }) else { return };
     push(&server, "charts", &["1.0.0", "1.1.0"]).await;
     let Some(clear) = registry::start(Options::default()) else { return };
     push(&clear, "charts", &["1.1.0"]).await;
-    for api in servers() {
-        // The machine itself trusts the authority: no object says so.
-        let world = World::idle(api, "oci-needs", &[]).await;
-        let trusted = world.folder.path().join("trusted.crt");
-        std::fs::write(&trusted, authority.pem()).unwrap();
-        let mut process = Process::new(world.folder.path().join("trusting.log"));
-        process.spawn(world.controller.command().env("SSL_CERT_FILE", &trusted));
-        order(&world, "range", &server.address, "charts", "1.x").await;
-        order(&world, "clear", &clear.address, "charts", "1.1.0").await;
-        order(&world, "missing", &server.address, "charts", "7.x").await;
-        order(&world, "nowhere", &server.address, "none", "1.1.0").await;
-        brings_podinfo(&world, "range").await;
-        let from = |address: &str| format!("failed to get chart 'podinfo' version '7.x' from 'oci://{address}/charts': ");
-        let expected = format!("{}could not locate a version matching provided version string 7.x", from(&server.address));
-        assert_eq!(unresolved(&world, "missing").await, expected);
-        let what = format!("{}/none/podinfo:1.1.0", server.address);
-        let expected = format!("'oci://{what}': failed to perform \"FetchReference\" on source: {what}: not found");
-        assert_eq!(unresolved(&world, "nowhere").await, format!("chart download of version '1.1.0' failed: failed to get {expected}"));
-        // Nobody asked to speak in the clear.
-        let text = unresolved(&world, "clear").await;
-        assert!(text.contains(&format!("Get \"https://{}/v2/charts/podinfo/manifests/1.1.0\": ", clear.address)), "{text}");
-    }
+    // The machine itself trusts the authority: no object says so.
+    let world = World::idle(api, "oci-needs", &[]).await;
+    let trusted = world.folder.path().join("trusted.crt");
+    std::fs::write(&trusted, authority.pem()).unwrap();
+    let mut process = Process::new(world.folder.path().join("trusting.log"));
+    process.spawn(world.controller.command().env("SSL_CERT_FILE", &trusted));
+    order(&world, "range", &server.address, "charts", "1.x").await;
+    order(&world, "clear", &clear.address, "charts", "1.1.0").await;
+    order(&world, "missing", &server.address, "charts", "7.x").await;
+    order(&world, "nowhere", &server.address, "none", "1.1.0").await;
+    brings_podinfo(&world, "range").await;
+    let from = |address: &str| format!("failed to get chart 'podinfo' version '7.x' from 'oci://{address}/charts': ");
+    let expected = format!("{}could not locate a version matching provided version string 7.x", from(&server.address));
+    assert_eq!(unresolved(&world, "missing").await, expected);
+    let what = format!("{}/none/podinfo:1.1.0", server.address);
+    let expected = format!("'oci://{what}': failed to perform \"FetchReference\" on source: {what}: not found");
+    assert_eq!(unresolved(&world, "nowhere").await, format!("chart download of version '1.1.0' failed: failed to get {expected}"));
+    // Nobody asked to speak in the clear.
+    let text = unresolved(&world, "clear").await;
+    assert!(text.contains(&format!("Get \"https://{}/v2/charts/podinfo/manifests/1.1.0\": ", clear.address)), "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dependency_is_pulled_as_the_object_of_its_registry_says() {
+on_each_server!(a_dependency_is_pulled_as_the_object_of_its_registry_says);
+async fn a_dependency_is_pulled_as_the_object_of_its_registry_says(api: &Server) {
     let Some(server) = registry::start(Options { access: Access::Token, ..Options::default() }) else { return };
     push(&server, "charts", &["1.0.0", "1.1.0"]).await;
     push(&server, "others", &["1.1.0"]).await;
-    for api in servers() {
-        let world = World::new(api, "oci-reused").await;
-        world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
-        let spec = with(in_clear(&server.address, "charts"), &json!({"secretRef": {"name": "s"}}));
-        repositories(&world).source("registry", spec).await;
-        order(&world, "range", &server.address, "charts", ">=1.0.0").await;
-        // A slash at the end makes no other repository; another folder does.
-        order(&world, "slash", &server.address, "charts/", "1.1.0").await;
-        order(&world, "others", &server.address, "others", "1.1.0").await;
-        brings_podinfo(&world, "range").await;
-        brings_podinfo(&world, "slash").await;
-        let text = unresolved(&world, "others").await;
-        assert!(text.contains("Get \"https://"), "{text}");
-        assert!(!world.controller.log().contains(PASSWORD));
-    }
+    let world = World::new(api, "oci-reused").await;
+    world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
+    let spec = with(in_clear(&server.address, "charts"), &json!({"secretRef": {"name": "s"}}));
+    repositories(&world).source("registry", spec).await;
+    order(&world, "range", &server.address, "charts", ">=1.0.0").await;
+    // A slash at the end makes no other repository; another folder does.
+    order(&world, "slash", &server.address, "charts/", "1.1.0").await;
+    order(&world, "others", &server.address, "others", "1.1.0").await;
+    brings_podinfo(&world, "range").await;
+    brings_podinfo(&world, "slash").await;
+    let text = unresolved(&world, "others").await;
+    assert!(text.contains("Get \"https://"), "{text}");
+    assert!(!world.controller.log().contains(PASSWORD));
 }

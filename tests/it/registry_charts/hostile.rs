@@ -16,7 +16,12 @@ use super::{
     front::{Asked, Front, NEVER, said},
     in_clear, order, push, tells_none_of, unpulled, with,
 };
-use crate::support::{artifact::download, cluster::servers, namespace::message, world::World};
+use crate::support::{
+    artifact::download,
+    cluster::{Server, on_each_server},
+    namespace::message,
+    world::World,
+};
 
 /// How a folder of the registry misbehaves, the version that is asked for, and what is told of it in the end.
 const MANNERS: [(&str, &str, &str); 16] = [
@@ -87,8 +92,8 @@ fn endless(piece: &'static [u8]) -> Response<Body> {
     Response::builder().header("content-type", IMAGE_MANIFEST).body(Body::from_stream(content)).unwrap()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_hostile_registry_ends_in_a_condition_and_disturbs_no_other() {
+on_each_server!(each_hostile_registry_ends_in_a_condition_and_disturbs_no_other);
+async fn each_hostile_registry_ends_in_a_condition_and_disturbs_no_other(api: &Server) {
     let Some(server) = registry::start(Options::default()) else { return };
     for (folder, ..) in MANNERS.into_iter().filter(|(folder, ..)| *folder != "rubbish") {
         push(&server, folder, &["1.0.0"]).await;
@@ -96,67 +101,61 @@ async fn each_hostile_registry_ends_in_a_condition_and_disturbs_no_other() {
     push(&server, "good", &["1.0.0"]).await;
     server.push_chart("rubbish", "podinfo", "1.0.0", b"<html>").await;
     let front = Front::before(&server, meddle).await;
-    for api in servers() {
-        let world = World::with(api, "oci-hostile", &["--concurrent=16", "--min-retry-delay=20s", "--max-retry-delay=20s"]).await;
-        for (folder, version, _) in MANNERS {
-            let timeout = if ["long-list", "busy", "hang"].contains(&folder) { "1s" } else { "20s" };
-            order(&world, folder, with(in_clear(&front.address, folder), &json!({"timeout": timeout})), version).await;
-        }
-        order(&world, "good", in_clear(&front.address, "good"), "1.x").await;
-        charts(&world).ready_at("good", "1.0.0").await;
-        for (folder, _, why) in MANNERS {
-            let text = unpulled(&world, folder).await;
-            assert!(text.contains(why), "{folder}: {text}");
-        }
-        // Behind all of them, there is room for another.
-        charts(&world).source("late", super::podinfo("good", "1.0.0")).await;
-        charts(&world).ready_at("late", "1.0.0").await;
+    let world = World::with(api, "oci-hostile", &["--concurrent=16", "--min-retry-delay=20s", "--max-retry-delay=20s"]).await;
+    for (folder, version, _) in MANNERS {
+        let timeout = if ["long-list", "busy", "hang"].contains(&folder) { "1s" } else { "20s" };
+        order(&world, folder, with(in_clear(&front.address, folder), &json!({"timeout": timeout})), version).await;
     }
+    order(&world, "good", in_clear(&front.address, "good"), "1.x").await;
+    charts(&world).ready_at("good", "1.0.0").await;
+    for (folder, _, why) in MANNERS {
+        let text = unpulled(&world, folder).await;
+        assert!(text.contains(why), "{folder}: {text}");
+    }
+    // Behind all of them, there is room for another.
+    charts(&world).source("late", super::podinfo("good", "1.0.0")).await;
+    charts(&world).ready_at("late", "1.0.0").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_registry_that_hangs_or_is_busy_ends_at_the_timeout_of_its_object() {
+on_each_server!(a_registry_that_hangs_or_is_busy_ends_at_the_timeout_of_its_object);
+async fn a_registry_that_hangs_or_is_busy_ends_at_the_timeout_of_its_object(api: &Server) {
     let front = Front::alone(|asked| {
         let busy = || Response::builder().status(503).header("retry-after", "3600").body(Body::empty()).unwrap();
         Some(if asked.line.contains("busy") { busy() } else { said(NEVER, "") })
     })
     .await;
-    for api in servers() {
-        let world = World::new(api, "oci-hang").await;
-        let start = Instant::now();
-        for name in ["busy", "hang"] {
-            let spec = with(in_clear(&front.address, name), &json!({"timeout": "1s"}));
-            order(&world, name, spec, "1.x").await;
-        }
-        for name in ["busy", "hang"] {
-            let text = unpulled(&world, name).await;
-            assert_eq!(text, "failed to get chart version for remote reference: context deadline exceeded");
-        }
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let world = World::new(api, "oci-hang").await;
+    let start = Instant::now();
+    for name in ["busy", "hang"] {
+        let spec = with(in_clear(&front.address, name), &json!({"timeout": "1s"}));
+        order(&world, name, spec, "1.x").await;
     }
+    for name in ["busy", "hang"] {
+        let text = unpulled(&world, name).await;
+        assert_eq!(text, "failed to get chart version for remote reference: context deadline exceeded");
+    }
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chart_larger_than_the_limit_is_refused_before_it_is_read() {
+on_each_server!(a_chart_larger_than_the_limit_is_refused_before_it_is_read);
+async fn a_chart_larger_than_the_limit_is_refused_before_it_is_read(api: &Server) {
     let Some(server) = registry::start(Options::default()) else { return };
     push(&server, "charts", &["1.0.0"]).await;
     let large = vec![b'x'; 20_000];
     server.push_chart("charts", "podinfo", "2.0.0", &large).await;
     let front = Front::before(&server, |_| None).await;
-    for api in servers() {
-        let world = World::with(api, "oci-large", &["--helm-chart-max-size=10000"]).await;
-        order(&world, "large", in_clear(&front.address, "charts"), "2.0.0").await;
-        let text = unpulled(&world, "large").await;
-        assert!(text.ends_with(": content size 20000 exceeds the limit of 10000 bytes"), "{text}");
-        let unread = front.lines().iter().all(|line| !line.contains(Digest::of(&large).as_str()));
-        assert!(unread, "its size is known before");
-        charts(&world).source("small", super::podinfo("large", "1.x")).await;
-        charts(&world).ready_at("small", "1.0.0").await;
-    }
+    let world = World::with(api, "oci-large", &["--helm-chart-max-size=10000"]).await;
+    order(&world, "large", in_clear(&front.address, "charts"), "2.0.0").await;
+    let text = unpulled(&world, "large").await;
+    assert!(text.ends_with(": content size 20000 exceeds the limit of 10000 bytes"), "{text}");
+    let unread = front.lines().iter().all(|line| !line.contains(Digest::of(&large).as_str()));
+    assert!(unread, "its size is known before");
+    charts(&world).source("small", super::podinfo("large", "1.x")).await;
+    charts(&world).ready_at("small", "1.0.0").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn credentials_stay_home_when_blobs_are_elsewhere() {
+on_each_server!(credentials_stay_home_when_blobs_are_elsewhere);
+async fn credentials_stay_home_when_blobs_are_elsewhere(api: &Server) {
     let Some(server) = registry::start(Options { access: Access::Basic, ..Options::default() }) else { return };
     push(&server, "charts", &["1.0.0"]).await;
     let Some(open) = registry::start(Options::default()) else { return };
@@ -176,21 +175,19 @@ async fn credentials_stay_home_when_blobs_are_elsewhere() {
     })
     .await;
     push(&server, "greedy", &["1.0.0"]).await;
-    for api in servers() {
-        let world = World::with(api, "oci-away", &["--log-level=trace"]).await;
-        world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
-        for folder in ["charts", "greedy"] {
-            let spec = with(in_clear(&front.address, folder), &json!({"secretRef": {"name": "s"}}));
-            order(&world, folder, spec, "1.0.0").await;
-        }
-        let object = charts(&world).ready_at("charts", "1.0.0").await;
-        assert_eq!(download(&object).await.unwrap(), archive("1.0.0"));
-        let object = charts(&world).failed("greedy", "Unknown").await;
-        assert!(message(&object, "Ready").contains("response status code 401"), "{object}");
-        for elsewhere in [&store, &greedy] {
-            let asked = elsewhere.taken();
-            assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_none()), "{asked:?}");
-        }
-        tells_none_of(&world, &world.controller.log(), &["charts", "greedy"], &[PASSWORD, "h1dden-signature", "someone:else"]).await;
+    let world = World::with(api, "oci-away", &["--log-level=trace"]).await;
+    world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
+    for folder in ["charts", "greedy"] {
+        let spec = with(in_clear(&front.address, folder), &json!({"secretRef": {"name": "s"}}));
+        order(&world, folder, spec, "1.0.0").await;
     }
+    let object = charts(&world).ready_at("charts", "1.0.0").await;
+    assert_eq!(download(&object).await.unwrap(), archive("1.0.0"));
+    let object = charts(&world).failed("greedy", "Unknown").await;
+    assert!(message(&object, "Ready").contains("response status code 401"), "{object}");
+    for elsewhere in [&store, &greedy] {
+        let asked = elsewhere.taken();
+        assert!(!asked.is_empty() && asked.iter().all(|asked| asked.authorization.is_none()), "{asked:?}");
+    }
+    tells_none_of(&world, &world.controller.log(), &["charts", "greedy"], &[PASSWORD, "h1dden-signature", "someone:else"]).await;
 }

@@ -17,7 +17,11 @@ use super::{
     front::{Asked, Front, said},
     in_clear, not_let_in, order, podinfo, push, repositories, tells_none_of, with,
 };
-use crate::support::{artifact::download, cluster::servers, world::World};
+use crate::support::{
+    artifact::download,
+    cluster::{Server, on_each_server},
+    world::World,
+};
 
 const ECR: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const ACR: &str = "charts.azurecr.io";
@@ -53,8 +57,8 @@ fn spec(host: &str, provider: &str) -> Value {
     with(in_clear(host, "charts"), &json!({"provider": provider}))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_provider_issues_a_password_for_its_registry_and_not_for_each_chart() {
+on_each_server!(each_provider_issues_a_password_for_its_registry_and_not_for_each_chart);
+async fn each_provider_issues_a_password_for_its_registry_and_not_for_each_chart(api: &Server) {
     let (refresh, basic) = (refresh(), Access::Basic);
     let account = |user, password| Options { access: basic, account: Some((user, password)), ..Options::default() };
     let aws = registry::start(account("AWS", PASSWORD));
@@ -77,116 +81,110 @@ async fn each_provider_issues_a_password_for_its_registry_and_not_for_each_chart
     let names: Vec<_> = names.map(|(host, port, address)| (format!("{host}:{port}"), address.parse().unwrap())).into();
     let names: Vec<_> = names.iter().map(|(name, address)| (name.as_str(), *address)).collect();
     let proxy = HttpProxy::start(Guests::Anyone, &names).await;
-    for api in servers() {
-        let world = World::idle(api, "oci-providers", &[]).await;
-        let file = |name: &str, content: &str| {
-            let path = world.folder.path().join(name);
-            std::fs::write(&path, content).unwrap();
-            path.to_str().unwrap().to_owned()
-        };
-        let (trusted, federated) = (file("trusted.crt", &authority.pem()), file("federated", FEDERATED));
-        let (endpoint, entra_host) = (format!("http://{}", ecr.address), format!("http://{}", entra.address));
-        let controller = controller(
-            &world,
-            &[
-                ("AWS_ENDPOINT_URL_ECR", &endpoint),
-                ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
-                ("AWS_SECRET_ACCESS_KEY", KEY),
-                ("AZURE_AUTHORITY_HOST", &entra_host),
-                ("AZURE_TENANT_ID", "t"),
-                ("AZURE_CLIENT_ID", "c"),
-                ("AZURE_FEDERATED_TOKEN_FILE", &federated),
-                ("GCE_METADATA_HOST", &metadata.address),
-                ("SSL_CERT_FILE", &trusted),
-                ("HTTP_PROXY", &proxy.url),
-                ("http_proxy", &proxy.url),
-                ("HTTPS_PROXY", &proxy.url),
-                ("https_proxy", &proxy.url),
-                ("NO_PROXY", "127.0.0.1"),
-                ("no_proxy", "127.0.0.1"),
-            ],
-        );
-        let cases = [("aws", ECR), ("azure", ACR), ("gcp", GAR)];
-        for (provider, host) in cases {
-            order(&world, provider, spec(host, provider), "1.x").await;
-        }
-        for (provider, _) in cases {
-            let object = charts(&world).ready_at(provider, "1.0.0").await;
-            assert_eq!(download(&object).await.unwrap(), archive("1.0.0"));
-            let name = format!("{provider}-two");
-            charts(&world).source(&name, podinfo(provider, "1.0.0")).await;
-            charts(&world).ready_at(&name, "1.0.0").await;
-            charts(&world).poke(provider).await;
-        }
-        let one = |front: &Front| -> Asked {
-            let asked = front.taken();
-            assert_eq!(asked.len(), 1, "{asked:?}");
-            asked.into_iter().next().unwrap()
-        };
-        let asked = one(&ecr);
-        assert!(asked.authorization.unwrap().starts_with("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/"));
-        let asked = one(&entra);
-        assert_eq!(asked.line, "POST /t/oauth2/v2.0/token");
-        assert!(asked.body.contains(&format!("client_assertion={FEDERATED}")), "{}", asked.body);
-        let asked = one(&exchange);
-        assert_eq!(asked.line, "POST /oauth2/exchange");
-        assert!(asked.body.contains(&format!("service={ACR}")) && asked.body.contains(&format!("access_token={ENTRA}")), "{}", asked.body);
-        assert_eq!(one(&metadata).line, "GET /computeMetadata/v1/instance/service-accounts/default/token");
-        let names = ["aws", "azure", "gcp", "aws-two", "azure-two", "gcp-two"];
-        tells_none_of(&world, &controller.log(), &names, &[KEY, FEDERATED, ENTRA, PASSWORD, &refresh]).await;
+    let world = World::idle(api, "oci-providers", &[]).await;
+    let file = |name: &str, content: &str| {
+        let path = world.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (trusted, federated) = (file("trusted.crt", &authority.pem()), file("federated", FEDERATED));
+    let (endpoint, entra_host) = (format!("http://{}", ecr.address), format!("http://{}", entra.address));
+    let controller = controller(
+        &world,
+        &[
+            ("AWS_ENDPOINT_URL_ECR", &endpoint),
+            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", KEY),
+            ("AZURE_AUTHORITY_HOST", &entra_host),
+            ("AZURE_TENANT_ID", "t"),
+            ("AZURE_CLIENT_ID", "c"),
+            ("AZURE_FEDERATED_TOKEN_FILE", &federated),
+            ("GCE_METADATA_HOST", &metadata.address),
+            ("SSL_CERT_FILE", &trusted),
+            ("HTTP_PROXY", &proxy.url),
+            ("http_proxy", &proxy.url),
+            ("HTTPS_PROXY", &proxy.url),
+            ("https_proxy", &proxy.url),
+            ("NO_PROXY", "127.0.0.1"),
+            ("no_proxy", "127.0.0.1"),
+        ],
+    );
+    let cases = [("aws", ECR), ("azure", ACR), ("gcp", GAR)];
+    for (provider, host) in cases {
+        order(&world, provider, spec(host, provider), "1.x").await;
     }
+    for (provider, _) in cases {
+        let object = charts(&world).ready_at(provider, "1.0.0").await;
+        assert_eq!(download(&object).await.unwrap(), archive("1.0.0"));
+        let name = format!("{provider}-two");
+        charts(&world).source(&name, podinfo(provider, "1.0.0")).await;
+        charts(&world).ready_at(&name, "1.0.0").await;
+        charts(&world).poke(provider).await;
+    }
+    let one = |front: &Front| -> Asked {
+        let asked = front.taken();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked.into_iter().next().unwrap()
+    };
+    let asked = one(&ecr);
+    assert!(asked.authorization.unwrap().starts_with("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/"));
+    let asked = one(&entra);
+    assert_eq!(asked.line, "POST /t/oauth2/v2.0/token");
+    assert!(asked.body.contains(&format!("client_assertion={FEDERATED}")), "{}", asked.body);
+    let asked = one(&exchange);
+    assert_eq!(asked.line, "POST /oauth2/exchange");
+    assert!(asked.body.contains(&format!("service={ACR}")) && asked.body.contains(&format!("access_token={ENTRA}")), "{}", asked.body);
+    assert_eq!(one(&metadata).line, "GET /computeMetadata/v1/instance/service-accounts/default/token");
+    let names = ["aws", "azure", "gcp", "aws-two", "azure-two", "gcp-two"];
+    tells_none_of(&world, &controller.log(), &names, &[KEY, FEDERATED, ENTRA, PASSWORD, &refresh]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_registry_of_somebody_else_gets_no_password_of_a_provider() {
+on_each_server!(a_registry_of_somebody_else_gets_no_password_of_a_provider);
+async fn a_registry_of_somebody_else_gets_no_password_of_a_provider(api: &Server) {
     let Some(server) = registry::start(Options { access: Access::Basic, ..Options::default() }) else { return };
     push(&server, "charts", &["1.0.0"]).await;
-    for api in servers() {
-        let world = World::idle(api, "oci-foreign", &[]).await;
-        let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", KEY)];
-        let controller = controller(&world, &keys);
-        for provider in ["aws", "azure", "gcp"] {
-            order(&world, provider, spec(&server.address, provider), "1.0.0").await;
-        }
-        for (provider, name) in [("aws", "AWS"), ("azure", "Azure"), ("gcp", "GCP")] {
-            let text = not_let_in(&world, provider).await;
-            let start = format!("unable to get authentication data from OIDC: invalid {name} registry: '{}'. must match ", server.address);
-            assert!(text.starts_with(&start), "{text}");
-        }
-        // A Secret is stronger than a provider.
-        world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
-        repositories(&world).patch("aws", &json!({"spec": {"secretRef": {"name": "s"}}})).await;
-        charts(&world).ready_at("aws", "1.0.0").await;
-        tells_none_of(&world, &controller.log(), &["aws", "azure", "gcp"], &[KEY, PASSWORD]).await;
+    let world = World::idle(api, "oci-foreign", &[]).await;
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", KEY)];
+    let controller = controller(&world, &keys);
+    for provider in ["aws", "azure", "gcp"] {
+        order(&world, provider, spec(&server.address, provider), "1.0.0").await;
     }
+    for (provider, name) in [("aws", "AWS"), ("azure", "Azure"), ("gcp", "GCP")] {
+        let text = not_let_in(&world, provider).await;
+        let start = format!("unable to get authentication data from OIDC: invalid {name} registry: '{}'. must match ", server.address);
+        assert!(text.starts_with(&start), "{text}");
+    }
+    // A Secret is stronger than a provider.
+    world.space.secret("s", &[("username", USER), ("password", PASSWORD)]).await;
+    repositories(&world).patch("aws", &json!({"spec": {"secretRef": {"name": "s"}}})).await;
+    charts(&world).ready_at("aws", "1.0.0").await;
+    tells_none_of(&world, &controller.log(), &["aws", "azure", "gcp"], &[KEY, PASSWORD]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_refuses_is_told_without_its_secrets() {
+on_each_server!(a_provider_that_refuses_is_told_without_its_secrets);
+async fn a_provider_that_refuses_is_told_without_its_secrets(api: &Server) {
     let ecr = Front::alone(|_| {
         let told = json!({"__type": "AccessDeniedException", "message": format!("no,\r\n not with {KEY}")});
         Some(said(400, told.to_string()))
     })
     .await;
     let metadata = Front::alone(|_| Some(said(404, "no such account"))).await;
-    for api in servers() {
-        let world = World::idle(api, "oci-refused", &[]).await;
-        let endpoint = format!("http://{}", ecr.address);
-        let variables = [
-            ("AWS_ENDPOINT_URL_ECR", endpoint.as_str()),
-            ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
-            ("AWS_SECRET_ACCESS_KEY", KEY),
-            ("GCE_METADATA_HOST", &metadata.address),
-        ];
-        let controller = controller(&world, &variables);
-        for (provider, host) in [("aws", ECR), ("gcp", GAR)] {
-            order(&world, provider, spec(host, provider), "1.0.0").await;
-        }
-        let text = not_let_in(&world, "aws").await;
-        let start = "unable to get authentication data from OIDC: failed to create artifact registry credentials: operation error ECR: GetAuthorizationToken";
-        assert!(text.starts_with(start) && text.contains("AccessDeniedException: no, not with ***"), "{text}");
-        let text = not_let_in(&world, "gcp").await;
-        assert!(text.starts_with("unable to get authentication data from OIDC: ") && text.contains("404"), "{text}");
-        tells_none_of(&world, &controller.log(), &["aws", "gcp"], &[KEY]).await;
+    let world = World::idle(api, "oci-refused", &[]).await;
+    let endpoint = format!("http://{}", ecr.address);
+    let variables = [
+        ("AWS_ENDPOINT_URL_ECR", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", KEY),
+        ("GCE_METADATA_HOST", &metadata.address),
+    ];
+    let controller = controller(&world, &variables);
+    for (provider, host) in [("aws", ECR), ("gcp", GAR)] {
+        order(&world, provider, spec(host, provider), "1.0.0").await;
     }
+    let text = not_let_in(&world, "aws").await;
+    let start = "unable to get authentication data from OIDC: failed to create artifact registry credentials: operation error ECR: GetAuthorizationToken";
+    assert!(text.starts_with(start) && text.contains("AccessDeniedException: no, not with ***"), "{text}");
+    let text = not_let_in(&world, "gcp").await;
+    assert!(text.starts_with("unable to get authentication data from OIDC: ") && text.contains("404"), "{text}");
+    tells_none_of(&world, &controller.log(), &["aws", "gcp"], &[KEY]).await;
 }

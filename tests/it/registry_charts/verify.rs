@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{archive, charts, in_clear, podinfo, repositories, with};
 use crate::support::{
     artifact::download,
-    cluster::servers,
+    cluster::{Server, on_each_server},
     namespace::{condition, message, status_is},
     world::World,
 };
@@ -60,8 +60,8 @@ impl Signer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_charts_that_a_trusted_key_signed_are_taken() {
+on_each_server!(only_charts_that_a_trusted_key_signed_are_taken);
+async fn only_charts_that_a_trusted_key_signed_are_taken(server: &Server) {
     let Some(registry) = registry::start(Options::default()) else { return };
     let (ours, other) = (Signer::new(), Signer::new());
     for (version, signer) in [("1.0.0", Some(&ours)), ("2.0.0", Some(&other)), ("3.0.0", None), ("4.0.0", None)] {
@@ -73,75 +73,67 @@ async fn only_charts_that_a_trusted_key_signed_are_taken() {
             ours.sign(&registry, &digest, &format!("sha256:{}", "0".repeat(64))).await;
         }
     }
-    for server in servers() {
-        let world = World::new(server, "oci-verify").await;
-        repositories(&world).source("h", in_clear(&registry.address, "charts")).await;
-        world.space.secret("keys", &[("ours.pub", &ours.public()), ("README", "no key")]).await;
-        world.space.secret("none", &[("README", "no key")]).await;
-        let verified = |version: &str, secret: &str| with(podinfo("h", version), &json!({"verify": {"secretRef": {"name": secret}}}));
-        for (name, version, secret) in
-            [("good", "1.0.0", "keys"), ("other", "2.0.0", "keys"), ("unsigned", "3.0.0", "keys"), ("moved", "4.0.0", "keys")]
-        {
-            charts(&world).source(name, verified(version, secret)).await;
-        }
-        charts(&world).source("keyless", with(podinfo("h", "1.0.0"), &json!({"verify": {"provider": "cosign"}}))).await;
-        charts(&world).source("no-keys", verified("1.0.0", "none")).await;
-        charts(&world).source("no-secret", verified("1.0.0", "gone")).await;
-        let notation = json!({"verify": {"provider": "notation", "secretRef": {"name": "keys"}}});
-        charts(&world).source("notation", with(podinfo("h", "1.0.0"), &notation)).await;
-
-        let good = charts(&world).ready_at("good", "1.0.0").await;
-        assert!(status_is(&good, "SourceVerified", "True"), "{}", good["status"]);
-        assert_eq!(message(&good, "SourceVerified"), "verified signature of version 1.0.0");
-        assert_eq!(download(&good).await.unwrap(), archive("1.0.0"));
-        for (name, why) in
-            [("other", "no matching signatures"), ("unsigned", "no signatures found"), ("moved", "no matching signatures"), ("keyless", "")]
-        {
-            let object = charts(&world).failed(name, "VerificationError").await;
-            assert_eq!(condition(&object, "BuildFailed").unwrap()["reason"], "ChartVerificationError", "{name}");
-            assert!(status_is(&object, "SourceVerified", "False") && object["status"]["artifact"].is_null(), "{}", object["status"]);
-            let text = message(&object, "Ready");
-            let start = format!("chart verification error: failed to verify oci://{}/{REPOSITORY}:", registry.address);
-            assert!(text.starts_with(&start) && text.contains(why), "{name}: {text}");
-        }
-        for (name, why) in [("no-keys", "no public keys found in secret"), ("no-secret", "\"gone\" not found")] {
-            let text = message(&charts(&world).failed(name, "VerificationError").await, "SourceVerified").to_owned();
-            assert!(text.starts_with("failed to verify the signature using provider 'cosign': ") && text.contains(why), "{text}");
-        }
-        let object = charts(&world).wait("notation", "to be stalled", |object| status_is(object, "Stalled", "True")).await;
-        assert!(
-            message(&object, "Stalled").starts_with("failed to verify the signature using provider 'notation': "),
-            "{}",
-            object["status"]
-        );
-        // Without the wish, it is a chart like others.
-        charts(&world).patch("unsigned", &json!({"spec": {"verify": null}})).await;
-        let object = charts(&world).ready_at("unsigned", "3.0.0").await;
-        assert!(condition(&object, "SourceVerified").is_none(), "{}", object["status"]);
+    let world = World::new(server, "oci-verify").await;
+    repositories(&world).source("h", in_clear(&registry.address, "charts")).await;
+    world.space.secret("keys", &[("ours.pub", &ours.public()), ("README", "no key")]).await;
+    world.space.secret("none", &[("README", "no key")]).await;
+    let verified = |version: &str, secret: &str| with(podinfo("h", version), &json!({"verify": {"secretRef": {"name": secret}}}));
+    for (name, version, secret) in
+        [("good", "1.0.0", "keys"), ("other", "2.0.0", "keys"), ("unsigned", "3.0.0", "keys"), ("moved", "4.0.0", "keys")]
+    {
+        charts(&world).source(name, verified(version, secret)).await;
     }
+    charts(&world).source("keyless", with(podinfo("h", "1.0.0"), &json!({"verify": {"provider": "cosign"}}))).await;
+    charts(&world).source("no-keys", verified("1.0.0", "none")).await;
+    charts(&world).source("no-secret", verified("1.0.0", "gone")).await;
+    let notation = json!({"verify": {"provider": "notation", "secretRef": {"name": "keys"}}});
+    charts(&world).source("notation", with(podinfo("h", "1.0.0"), &notation)).await;
+
+    let good = charts(&world).ready_at("good", "1.0.0").await;
+    assert!(status_is(&good, "SourceVerified", "True"), "{}", good["status"]);
+    assert_eq!(message(&good, "SourceVerified"), "verified signature of version 1.0.0");
+    assert_eq!(download(&good).await.unwrap(), archive("1.0.0"));
+    for (name, why) in
+        [("other", "no matching signatures"), ("unsigned", "no signatures found"), ("moved", "no matching signatures"), ("keyless", "")]
+    {
+        let object = charts(&world).failed(name, "VerificationError").await;
+        assert_eq!(condition(&object, "BuildFailed").unwrap()["reason"], "ChartVerificationError", "{name}");
+        assert!(status_is(&object, "SourceVerified", "False") && object["status"]["artifact"].is_null(), "{}", object["status"]);
+        let text = message(&object, "Ready");
+        let start = format!("chart verification error: failed to verify oci://{}/{REPOSITORY}:", registry.address);
+        assert!(text.starts_with(&start) && text.contains(why), "{name}: {text}");
+    }
+    for (name, why) in [("no-keys", "no public keys found in secret"), ("no-secret", "\"gone\" not found")] {
+        let text = message(&charts(&world).failed(name, "VerificationError").await, "SourceVerified").to_owned();
+        assert!(text.starts_with("failed to verify the signature using provider 'cosign': ") && text.contains(why), "{text}");
+    }
+    let object = charts(&world).wait("notation", "to be stalled", |object| status_is(object, "Stalled", "True")).await;
+    assert!(message(&object, "Stalled").starts_with("failed to verify the signature using provider 'notation': "), "{}", object["status"]);
+    // Without the wish, it is a chart like others.
+    charts(&world).patch("unsigned", &json!({"spec": {"verify": null}})).await;
+    let object = charts(&world).ready_at("unsigned", "3.0.0").await;
+    assert!(condition(&object, "SourceVerified").is_none(), "{}", object["status"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_stored_before_it_was_to_be_verified_is_pulled_anew() {
+on_each_server!(what_was_stored_before_it_was_to_be_verified_is_pulled_anew);
+async fn what_was_stored_before_it_was_to_be_verified_is_pulled_anew(server: &Server) {
     let Some(registry) = registry::start(Options::default()) else { return };
     let ours = Signer::new();
-    for server in servers() {
-        let world = World::new(server, "oci-verify-later").await;
-        registry.push_chart("charts", "podinfo", "1.0.0", &archive("1.0.0")).await;
-        repositories(&world).source("h", in_clear(&registry.address, "charts")).await;
-        charts(&world).source("c", podinfo("h", "1.0.0")).await;
-        let before = charts(&world).ready_at("c", "1.0.0").await;
-        assert_eq!(download(&before).await.unwrap(), archive("1.0.0"));
+    let world = World::new(server, "oci-verify-later").await;
+    registry.push_chart("charts", "podinfo", "1.0.0", &archive("1.0.0")).await;
+    repositories(&world).source("h", in_clear(&registry.address, "charts")).await;
+    charts(&world).source("c", podinfo("h", "1.0.0")).await;
+    let before = charts(&world).ready_at("c", "1.0.0").await;
+    assert_eq!(download(&before).await.unwrap(), archive("1.0.0"));
 
-        let signed = chart("podinfo", "1.0.0", &[("values.yaml", "signed: true\n")]);
-        let digest = registry.push_chart("charts", "podinfo", "1.0.0", &signed).await;
-        ours.sign(&registry, &digest, &digest).await;
-        world.space.secret("keys", &[("ours.pub", &ours.public())]).await;
-        charts(&world).patch("c", &json!({"spec": {"verify": {"provider": "cosign", "secretRef": {"name": "keys"}}}})).await;
-        let after = charts(&world).wait("c", "to be verified", |object| status_is(object, "SourceVerified", "True")).await;
-        assert_eq!(download(&after).await.unwrap(), signed, "what is verified is what is served");
-        // And then it rests.
-        let again = charts(&world).poke("c").await;
-        assert_eq!(again["status"]["artifact"], after["status"]["artifact"]);
-    }
+    let signed = chart("podinfo", "1.0.0", &[("values.yaml", "signed: true\n")]);
+    let digest = registry.push_chart("charts", "podinfo", "1.0.0", &signed).await;
+    ours.sign(&registry, &digest, &digest).await;
+    world.space.secret("keys", &[("ours.pub", &ours.public())]).await;
+    charts(&world).patch("c", &json!({"spec": {"verify": {"provider": "cosign", "secretRef": {"name": "keys"}}}})).await;
+    let after = charts(&world).wait("c", "to be verified", |object| status_is(object, "SourceVerified", "True")).await;
+    assert_eq!(download(&after).await.unwrap(), signed, "what is verified is what is served");
+    // And then it rests.
+    let again = charts(&world).poke("c").await;
+    assert_eq!(again["status"]["artifact"], after["status"]["artifact"]);
 }

@@ -39,35 +39,63 @@ impl Server {
 /// What the embedded server is called.
 pub const EMBEDDED: &str = "the embedded API server";
 
-/// The servers that every test is to run on: the embedded one, and a real one. Where none of those can be had, that is said
-/// loudly once, and it is a failure under `CI`.
-pub fn servers() -> &'static [Server] {
-    static SERVERS: OnceLock<Result<Vec<Server>, String>> = OnceLock::new();
-    match SERVERS.get_or_init(start) {
-        Ok(servers) => servers,
-        Err(error) => panic!("no API server to test on: {error}"),
-    }
+/// The embedded API server.
+pub fn embedded() -> &'static Server {
+    static EMBEDDED: OnceLock<Result<Server, String>> = OnceLock::new();
+    let started = EMBEDDED.get_or_init(|| prepared(start_embedded()?));
+    started.as_ref().unwrap_or_else(|error| panic!("no embedded API server to test on: {error}"))
 }
 
-fn start() -> Result<Vec<Server>, String> {
+/// A real API server. Where none can be had, that is said aloud once, and it is a failure under `CI`.
+pub fn real() -> Option<&'static Server> {
+    static REAL: OnceLock<Result<Option<Server>, String>> = OnceLock::new();
+    let started = REAL.get_or_init(|| {
+        install_cryptography();
+        let server = kubernetes::start()?;
+        let server = server.map(|server| Server { name: server.name, kubeconfig: server.kubeconfig.clone(), _process: Box::new(server) });
+        server.map(prepared).transpose()
+    });
+    started.as_ref().unwrap_or_else(|error| panic!("no real API server to test on: {error}")).as_ref()
+}
+
+/// Makes two tests of a function that takes a server: `name::embedded`, and `name::real`, which runs when ignored tests are asked for.
+macro_rules! on_each_server {
+    ($name:ident) => {
+        mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn embedded() {
+                super::$name($crate::support::cluster::embedded()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a real API server"]
+            async fn real() {
+                if let Some(server) = $crate::support::cluster::real() {
+                    super::$name(server).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_each_server;
+
+fn install_cryptography() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // The real one takes longer to start, so it starts beside the other.
-    let real = thread::spawn(kubernetes::start);
-    let mut servers = vec![start_embedded()?];
-    let real = real.join().map_err(|_| "starting the API server panicked".to_owned())??;
-    servers.extend(real.map(|server| Server { name: server.name, kubeconfig: server.kubeconfig.clone(), _process: Box::new(server) }));
-    for server in &servers {
-        // The caller may be inside a runtime already, and this one has to block.
-        let kubeconfig = server.kubeconfig.clone();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-            runtime.block_on(install(&kubeconfig))
-        })
-        .join()
-        .map_err(|_| "applying the CRDs panicked".to_owned())?
-        .map_err(|e| format!("{}: {e}", server.name))?;
-    }
-    Ok(servers)
+}
+
+/// The server, once it knows the kinds of `config/crd`.
+fn prepared(server: Server) -> Result<Server, String> {
+    install_cryptography();
+    // The caller may be inside a runtime already, and this one has to block.
+    let kubeconfig = server.kubeconfig.clone();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+        runtime.block_on(install(&kubeconfig))
+    })
+    .join()
+    .map_err(|_| "applying the CRDs panicked".to_owned())?
+    .map_err(|e| format!("{}: {e}", server.name))?;
+    Ok(server)
 }
 
 /// Serves the embedded API server on a thread of this process. Its folder goes when the run ends.

@@ -1,5 +1,6 @@
 //! What goes wrong with `provider: github`.
 
+use crate::support::cluster::embedded;
 use std::{
     sync::{
         Arc,
@@ -20,7 +21,6 @@ use serde_json::json;
 use super::{App, SECOND, TOKEN, issued, spec, unknown, world};
 use crate::{
     providers::{
-        any_server,
         issuer::{Issuer, NEVER, after, said},
         refused, stalled, tells_none_of,
     },
@@ -143,7 +143,7 @@ async fn another_key_in_the_secret_is_another_app() {
     revoked.store(true, Ordering::SeqCst);
     world.git.set_access(Access::Basic("x-access-token", SECOND));
 
-    let api: Api<Secret> = Api::namespaced(any_server().client().await, &world.space.name);
+    let api: Api<Secret> = Api::namespaced(embedded().client().await, &world.space.name);
     let change = json!({"stringData": {"githubAppPrivateKey": new.key}});
     api.patch("app", &PatchParams::default(), &Patch::Merge(&change)).await.unwrap();
     let after = world.space.poke("x").await;
