@@ -27,10 +27,7 @@ pub mod tls;
 pub mod tmpfs;
 pub mod world;
 
-use std::{
-    fmt::Write as _,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{Router, http::HeaderMap};
 use sha2::{Digest, Sha256};
@@ -60,20 +57,9 @@ async fn serve(router: Router) -> (u16, JoinSet<()>) {
     (port, tasks)
 }
 
-/// Bytes as lower-case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Text of `8 * count` bytes that hardly compresses, the same in every run.
 pub fn noise(count: u64) -> String {
-    (0..count).flat_map(|n| Sha256::digest(n.to_be_bytes()).into_iter().take(4)).fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode((0..count).flat_map(|n| Sha256::digest(n.to_be_bytes()).into_iter().take(4)).collect::<Vec<_>>())
 }
 
 /// The value of one request header, when it is there and is text.

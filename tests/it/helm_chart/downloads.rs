@@ -10,7 +10,7 @@ use crate::support::{
     PATIENCE,
     chart_repository::{Answer, ChartRepository, chart, index},
     cluster::servers,
-    eventually, hex,
+    eventually,
     namespace::{message, status_is},
     noise,
 };
@@ -119,7 +119,7 @@ async fn a_chart_whose_digest_is_another_is_taken_with_a_warning_or_refused() {
             }
             let digest = |object: &Value| object["status"]["artifact"]["digest"].as_str().unwrap().to_owned();
             let promised = digest(&set.charts.ready("right").await);
-            let actual = hex(&Sha256::digest(&wrong));
+            let actual = hex::encode(Sha256::digest(&wrong));
             let told =
                 format!("chart 'wrong' with version '1.0.0' has digest sha256:{actual}, but the index of its repository says {promised}");
             if check == "warn" {

@@ -1,7 +1,5 @@
 //! `provider: aws`.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::hmac;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -67,18 +65,12 @@ fn signed(authorization: &str) {
     let (user, password) = basic.split_once(':').unwrap();
     assert_eq!(user, format!("ASIAEXAMPLE%{SESSION}"));
     let (time, signature) = password.split_once('Z').unwrap();
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
     let request = format!("GIT\n/r.git\n\nhost:{HOST}\n\nhost\n");
     let scope = format!("{}/eu-west-1/codecommit/aws4_request", &time[..8]);
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(request)));
+    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(Sha256::digest(request)));
     let mac = |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec();
     let key = scope.split('/').fold(format!("AWS4{KEY}").into_bytes(), |key, part| mac(&key, part));
-    assert_eq!(signature, hex(&mac(&key, &text)));
+    assert_eq!(signature, hex::encode(mac(&key, &text)));
     let made = chrono::NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%S").unwrap().and_utc();
     assert!((chrono::Utc::now() - made).num_seconds().abs() < 60, "{made}");
 }

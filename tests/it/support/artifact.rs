@@ -7,8 +7,6 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tar::Archive;
 
-use super::hex;
-
 /// One file, folder or link of an archive.
 #[derive(Debug, PartialEq)]
 pub struct Entry {
@@ -37,7 +35,7 @@ pub async fn listing(object: &Value) -> Listing {
 /// Panics unless the bytes are those that the status tells of.
 pub fn check(object: &Value, bytes: &[u8]) {
     let artifact = &object["status"]["artifact"];
-    let digest = hex(&Sha256::digest(bytes));
+    let digest = hex::encode(Sha256::digest(bytes));
     assert_eq!(artifact["digest"], format!("sha256:{digest}"));
     assert_eq!(artifact["size"], bytes.len());
 }

@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    header, hex, serve,
+    header, serve,
     tls::{Authority, TlsListener, acceptor},
 };
 
@@ -211,7 +211,7 @@ pub fn chart(name: &str, version: &str, files: &[(&str, &str)]) -> Vec<u8> {
 pub fn index(charts: &[(&str, &str, &[u8])]) -> String {
     let mut entries = BTreeMap::<&str, String>::new();
     for (name, version, archive) in charts {
-        let digest = hex(&Sha256::digest(archive));
+        let digest = hex::encode(Sha256::digest(archive));
         let entry = format!(
             "  - apiVersion: v2\n    name: {name}\n    version: {version}\n    digest: {digest}\n    created: \"2024-01-01T00:00:00Z\"\n    \
              urls:\n    - {name}-{version}.tgz\n"
@@ -290,7 +290,7 @@ fn serve_file(
     file: File,
     whole: impl Fn(Builder, Bytes) -> Response<Body>,
 ) -> Response<Body> {
-    let digest = hex(&Sha256::digest(&file.content)[..8]);
+    let digest = hex::encode(&Sha256::digest(&file.content)[..8]);
     let validators = *shared.validators.lock().unwrap();
     let (name, value, condition) = match validators {
         Validators::None => ("x-nothing", String::new(), None),

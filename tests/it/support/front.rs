@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     git_server::GitServer,
-    header, hex, serve,
+    header, serve,
     tls::{Authority, TlsListener},
 };
 
@@ -111,7 +111,7 @@ impl Front {
 
     /// Keeps bytes in place of those that the pointer is made for.
     pub fn keep_as(&self, promised: &[u8], content: &[u8]) -> String {
-        let id = hex(&Sha256::digest(promised));
+        let id = hex::encode(Sha256::digest(promised));
         self.shared.large.lock().unwrap().insert(id, content.to_vec());
         pointer(promised)
     }
@@ -134,7 +134,7 @@ impl Front {
 
 /// The pointer to a large file.
 pub fn pointer(content: &[u8]) -> String {
-    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", hex(&Sha256::digest(content)), content.len())
+    format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", hex::encode(Sha256::digest(content)), content.len())
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {

@@ -81,8 +81,7 @@ impl Repository {
             tree.push(b' ');
             tree.extend_from_slice(name);
             tree.push(0);
-            let pairs = object.as_bytes().chunks(2);
-            tree.extend(pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()));
+            tree.extend(hex::decode(object).unwrap());
         }
         self.git(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], &tree)
     }

@@ -68,7 +68,7 @@ fn stamp(sources: &Path) -> std::io::Result<String> {
         hash.update((content.len() as u64).to_be_bytes());
         hash.update(content);
     }
-    Ok(super::hex(&hash.finalize()))
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// The version of Kubernetes that go.mod asks for, such as `v1.36.3`.

@@ -186,5 +186,5 @@ fn written(folder: &Path, name: &str, content: &str) -> std::path::PathBuf {
 }
 
 fn digest(content: &[u8]) -> String {
-    format!("sha256:{}", super::hex(&Sha256::digest(content)))
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }
