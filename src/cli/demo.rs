@@ -128,5 +128,5 @@ fn standalone(folder: &Path, manifests: &Path) -> Result<Standalone, Stopped> {
 
 /// The digest of what was fetched or published, as a status writes it.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

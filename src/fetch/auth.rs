@@ -244,7 +244,7 @@ fn digest(parts: &[&str]) -> String {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hash.chain_update(length.to_le_bytes()).chain_update(part)
     });
-    super::hex(&hash.finalize())
+    hex::encode(hash.finalize())
 }
 
 #[cfg(test)]

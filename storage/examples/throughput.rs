@@ -78,7 +78,7 @@ fn change(entries: &[Entry], memory: &Memory, count: usize) -> (Vec<Entry>, Memo
     for entry in entries.iter_mut().step_by(step).take(count) {
         let text = contents.entry(entry.path.clone()).or_default();
         text.extend_from_slice(b"# one more line\n");
-        entry.id = bytes_of(Algorithm::Sha256.digest(text).hex());
+        entry.id = hex::decode(Algorithm::Sha256.digest(text).hex()).unwrap_or_default();
         entry.size = text.len() as u64;
     }
     (entries, Memory(contents))
@@ -114,7 +114,7 @@ fn load(top: &Path) -> Result<(Vec<Entry>, Memory), Box<dyn Error>> {
                 entries.push(Entry {
                     path: path.clone(),
                     mode: if run { Mode::Executable } else { Mode::File },
-                    id: bytes_of(Algorithm::Sha256.digest(&text).hex()),
+                    id: hex::decode(Algorithm::Sha256.digest(&text).hex()).unwrap_or_default(),
                     size: text.len() as u64,
                 });
                 contents.insert(path, text);
@@ -122,9 +122,4 @@ fn load(top: &Path) -> Result<(Vec<Entry>, Memory), Box<dyn Error>> {
         }
     }
     Ok((entries, Memory(contents)))
-}
-
-/// The bytes that hexadecimal digits stand for.
-fn bytes_of(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }

@@ -173,9 +173,7 @@ impl io::Write for Hasher {
 }
 
 fn made(algorithm: Algorithm, bytes: &[u8]) -> Digest {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let hex = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
-    Digest { algorithm, hex }
+    Digest { algorithm, hex: hex::encode(bytes) }
 }
 
 #[cfg(test)]

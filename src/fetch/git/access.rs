@@ -116,7 +116,7 @@ impl Auth {
             proxy.and_then(|proxy| proxy.basic.as_ref()).map(|(user, password)| (user.as_bytes(), password.as_bytes())).unzip();
         add(user);
         add(password);
-        crate::fetch::hex(&digest.finalize())
+        hex::encode(digest.finalize())
     }
 }
 

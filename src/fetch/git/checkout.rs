@@ -91,7 +91,7 @@ impl Contents for Checkout {
                 return Ok(());
             }
             if entry.id.len() == SHA256 {
-                let mut file = std::fs::File::open(self.large.join(crate::fetch::hex(&entry.id)))?;
+                let mut file = std::fs::File::open(self.large.join(hex::encode(&entry.id)))?;
                 return io::Read::read_to_end(&mut file, out).map(drop);
             }
             let id = ObjectId::try_from(entry.id.as_slice()).map_err(io::Error::other)?;

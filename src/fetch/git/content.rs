@@ -229,7 +229,8 @@ impl<'a> Gathering<'a> {
         for (wanted, at) in large.wanted.iter().zip(large.entries) {
             let entry = &mut self.entries[at];
             entry.size = wanted.pointer.size;
-            entry.id = bytes(&wanted.pointer.oid);
+            // The digits were checked when the pointer was read.
+            entry.id = hex::decode(&wanted.pointer.oid).unwrap_or_default();
             self.bytes = self.bytes.saturating_add(entry.size);
         }
         Ok(())
@@ -324,9 +325,4 @@ fn join(mount: &BStr, path: &BStr) -> BString {
         return path.to_owned();
     }
     [mount.as_bytes(), b"/", path.as_bytes()].concat().into()
-}
-
-/// The bytes that hexadecimal digits stand for.
-fn bytes(hex: &str) -> Vec<u8> {
-    hex.as_bytes().chunks(2).filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

@@ -156,7 +156,7 @@ async fn trees_that_lead_out_are_refused() {
     let blob = git(&bare, &["rev-parse", "main:a.yaml"]);
     for name in ["..", ".", ".git", ".GiT", "git~1", ".git. ", "a/b"] {
         let mut raw = format!("100644 {name}\0").into_bytes();
-        raw.extend((0..20).map(|i| u8::from_str_radix(&blob[2 * i..2 * i + 2], 16).unwrap()));
+        raw.extend(hex::decode(&blob).unwrap());
         let file = server.root().join("tree");
         std::fs::write(&file, raw).unwrap();
         let literally = ["hash-object", "-t", "tree", "-w", "--literally", file.to_str().unwrap()];

@@ -5,8 +5,6 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha512};
 
-use crate::fetch::hex;
-
 /// The digest of some content: `sha256:` or `sha512:` and lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
@@ -27,7 +25,7 @@ impl Digest {
 
     /// The SHA-256 digest of `content`.
     pub fn of(content: &[u8]) -> Self {
-        Self(format!("sha256:{}", hex(&Sha256::digest(content))))
+        Self(format!("sha256:{}", hex::encode(Sha256::digest(content))))
     }
 
     /// The whole digest.
@@ -83,8 +81,8 @@ impl Hasher {
 
     pub(super) fn digest(self) -> Digest {
         Digest(match self {
-            Self::Sha256(hasher) => format!("sha256:{}", hex(&hasher.finalize())),
-            Self::Sha512(hasher) => format!("sha512:{}", hex(&hasher.finalize())),
+            Self::Sha256(hasher) => format!("sha256:{}", hex::encode(hasher.finalize())),
+            Self::Sha512(hasher) => format!("sha512:{}", hex::encode(hasher.finalize())),
         })
     }
 }
@@ -102,7 +100,7 @@ mod tests {
         assert!(Digest::parse(empty).unwrap().is_of(b""));
         assert!(!Digest::parse(empty).unwrap().is_of(b"x"));
         assert_eq!(Digest::parse(empty).unwrap().fallback_tag(), empty.replace(':', "-"));
-        let long = format!("sha512:{}", hex(&Sha512::digest(b"x")));
+        let long = format!("sha512:{}", hex::encode(Sha512::digest(b"x")));
         assert!(Digest::parse(&long).unwrap().is_of(b"x"));
         for bad in ["", "sha256", "sha256:", "md5:e3b0", &empty.to_uppercase(), &empty.replace("e3", "E3"), &empty[..70]] {
             assert_eq!(Digest::parse(bad), None, "{bad}");

@@ -77,8 +77,7 @@ fn token_of(data: &Path) -> Result<String, Stopped> {
     match std::fs::read_to_string(&path) {
         Ok(token) if token.trim().len() >= 32 => Ok(token.trim().to_owned()),
         _ => {
-            let bytes: [u8; 32] = rand::random();
-            let token = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+            let token = hex::encode(rand::random::<[u8; 32]>());
             write(&path, &token)?;
             Ok(token)
         }

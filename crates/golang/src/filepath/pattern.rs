@@ -144,12 +144,12 @@ fn agree<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>) -
 impl Shape {
     fn of(tokens: &[Token]) -> Self {
         let literal = |tokens: &[Token]| tokens.iter().map(Token::byte).collect::<Option<Box<[u8]>>>();
-        let stars = |token: &Token| matches!(token, Token::Star);
-        let Some(first) = tokens.iter().position(stars) else {
+        let is_star = |token: &Token| matches!(token, Token::Star);
+        let Some(first) = tokens.iter().position(is_star) else {
             return literal(tokens).map_or(Self::Other, Self::Literal);
         };
         let (start, rest) = tokens.split_at(first);
-        let end = &rest[rest.iter().take_while(|token| stars(token)).count()..];
+        let end = &rest[rest.iter().take_while(|token| is_star(token)).count()..];
         literal(start).zip(literal(end)).map_or(Self::Other, |(start, end)| Self::Affixes(start, end))
     }
 }

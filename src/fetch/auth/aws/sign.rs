@@ -10,7 +10,6 @@ use reqwest::Method;
 use url::Url;
 
 use crate::fetch::auth::Token;
-use crate::fetch::hex;
 
 /// The password at `now`.
 pub(super) fn password(secret: &str, region: &str, url: &Url, now: DateTime<Utc>) -> String {
@@ -60,7 +59,7 @@ pub(super) fn signed(
     all.sort();
     let lines: String = all.iter().flat_map(|(name, value)| [name, ":", value.trim(), "\n"]).collect();
     let names = all.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let body = hex(digest(&SHA256, body).as_ref());
+    let body = hex::encode(digest(&SHA256, body).as_ref());
     let canonical = format!("{method}\n{}\n{}\n{lines}\n{names}\n{body}", url.path(), url.query().unwrap_or_default());
     let signature = signature(&keys.secret, scope, &time, &canonical);
     let credential = format!("{}/{}", keys.id, scope.text());
@@ -75,11 +74,11 @@ pub(super) fn host(url: &Url) -> String {
 }
 
 fn signature(secret: &str, scope: &Scope<'_>, time: &str, canonical: &str) -> String {
-    let signed = format!("AWS4-HMAC-SHA256\n{time}\n{}\n{}", scope.text(), hex(digest(&SHA256, canonical.as_bytes()).as_ref()));
+    let signed = format!("AWS4-HMAC-SHA256\n{time}\n{}\n{}", scope.text(), hex::encode(digest(&SHA256, canonical.as_bytes()).as_ref()));
     let key = [scope.day().as_str(), scope.region, scope.service, "aws4_request"]
         .iter()
         .fold(Key::new(HMAC_SHA256, format!("AWS4{secret}").as_bytes()), |key, part| Key::new(HMAC_SHA256, mac(&key, part).as_ref()));
-    hex(mac(&key, &signed).as_ref())
+    hex::encode(mac(&key, &signed).as_ref())
 }
 
 fn mac(key: &Key, text: &str) -> Tag {

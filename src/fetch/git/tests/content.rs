@@ -377,7 +377,7 @@ async fn files_of_git_lfs_take_the_places_of_their_pointers() {
     use sha2::Digest as _;
     let root = tempfile::tempdir().unwrap();
     let (large, unmarked) = ("large ".repeat(1000), "another");
-    let oid = |text: &str| sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let oid = |text: &str| hex::encode(sha2::Sha256::digest(text));
     let pointer = |text: &str| format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", oid(text), text.len());
     let keep = |name: &str, text: &str| {
         let (oid, bare) = (oid(text), root.path().join(format!("{name}.git")));

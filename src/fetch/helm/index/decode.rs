@@ -110,16 +110,12 @@ impl<'a, S: Source> Decoder<'a, S> {
             _ => return Err(self.complain("Time.UnmarshalJSON: input is not a JSON string")),
         }
         let text = self.source.text();
-        match time::normalise(text).filter(|_| self.source.is_verbatim()) {
-            Some(time) => {
-                *into = time;
-                Ok(())
-            }
-            None => {
-                let text = quote(text);
-                Err(self.complain(&format!("parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text}")))
-            }
-        }
+        let Some(time) = time::normalise(text).filter(|_| self.source.is_verbatim()) else {
+            let text = quote(text);
+            return Err(self.complain(&format!("parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text}")));
+        };
+        *into = time;
+        Ok(())
     }
 
     /// Reads a list; null makes it absent.

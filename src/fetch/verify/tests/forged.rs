@@ -143,17 +143,9 @@ fn keys_of_version_6() {
     let by_subkey = sign(&|| {
         DetachedSignature::sign_binary_data(OsRng, &key.secret_subkeys[0].key, &password, HashAlgorithm::Sha256, payload).unwrap()
     });
-    let fingerprint = hex(pgp::types::KeyDetails::fingerprint(&key.primary_key).as_bytes());
+    let fingerprint = hex::encode_upper(pgp::types::KeyDetails::fingerprint(&key.primary_key).as_bytes());
     assert_eq!(by_subkey.as_deref(), Ok(&fingerprint[..16]));
     let by_primary =
         sign(&|| DetachedSignature::sign_binary_data(OsRng, &key.primary_key, &password, HashAlgorithm::Sha256, payload).unwrap());
     assert_eq!(by_primary, Err(Error::OpenPgp("commit".to_owned(), OpenPgpError::NoMatchingKey(Refusal::NotForSigning))));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02X}").unwrap();
-        text
-    })
 }

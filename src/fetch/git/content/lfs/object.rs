@@ -8,7 +8,6 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
 use super::Pointer;
-use crate::fetch::hex;
 
 /// A file that is written, and not there before it was found to be what its pointer says.
 pub(super) struct Incoming<'a> {
@@ -56,7 +55,7 @@ impl<'a> Incoming<'a> {
             return Err(Flaw::TooShort(self.written, self.pointer.size));
         }
         let digest = self.digest.finalize();
-        if hex(&digest) != self.pointer.oid {
+        if hex::encode(digest) != self.pointer.oid {
             return Err(Flaw::Digest);
         }
         Ok(std::fs::rename(&self.unchecked, &self.checked)?)

@@ -24,7 +24,7 @@ const TEXT: &[u8] = b"the contents of a large file";
 const TOKEN: &str = "s3cr3t-token";
 
 fn oid(text: &[u8]) -> String {
-    crate::fetch::hex(&Sha256::digest(text))
+    hex::encode(Sha256::digest(text))
 }
 
 fn pointer(text: &[u8]) -> Pointer {
