@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use headwater_golang::float::general;
+use headwater_golang::json;
 use serde_json::{Map, Number, Value};
 
 use super::Error;
@@ -71,8 +72,7 @@ fn map(emitter: &mut Emitter, entries: &Map<String, Value>) -> Result<(), Error>
     emitter.indent = Some(outer.map_or(0, |indent| indent + 2));
     let mut sorted = Vec::with_capacity(entries.len());
     for (key, value) in entries {
-        let escaped: usize = key.chars().map(json_length).sum();
-        if escaped + 2 > LONGEST_KEY || key.contains('\u{85}') {
+        if json::string(key).chars().count() > LONGEST_KEY || key.contains('\u{85}') {
             return Err(Error::Print("did not find expected ',' or '}'"));
         }
         sorted.push((through_json(key)?.chars().collect::<Vec<char>>(), value));
@@ -132,13 +132,4 @@ fn through_json(text: &str) -> Result<Cow<'_, str>, Error> {
     }
     folded.push_str(rest);
     Ok(Cow::Owned(folded))
-}
-
-/// How many characters Go's JSON takes for one.
-fn json_length(c: char) -> usize {
-    match c {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => 6,
-        _ => 1,
-    }
 }

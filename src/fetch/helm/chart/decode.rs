@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_golang::float::fixed;
 use serde_json::{Map, Number, Value};
 
 use super::Problem;
@@ -142,7 +143,7 @@ fn double(number: &Number) -> Number {
     const EXPONENT_FROM: f64 = 1e21;
     let Some(float) = number.as_f64() else { return number.clone() };
     if float.fract() == 0.0 && float.abs() < EXPONENT_FROM {
-        let digits = format!("{float}");
+        let digits = fixed(float);
         if let Ok(whole) = digits.parse::<i64>() {
             return Number::from(whole);
         }
