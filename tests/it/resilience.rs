@@ -63,7 +63,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
         let content = "some text that takes a moment to compress\n".repeat(100_000);
         repository.commit(&[("big", &content)]);
         world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
-        let mut last = world.space.ready("x").await;
+        world.space.ready("x").await;
         let mut head = String::new();
         for round in 0..10_u64 {
             let files: Vec<_> = (0..8).map(|n| (format!("f{n}"), format!("{round} {n} {content}"))).collect();
@@ -86,14 +86,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
                 })
                 .await;
             }
-            let now = world.space.get("x").await.unwrap();
-            if revision(&now) == revision(&last) {
-                // Nothing newer was published: what was promised before is still there.
-                if let Ok(bytes) = download(&last).await {
-                    list(&bytes);
-                }
-            }
-            last = now;
+            promised(&world).await;
         }
         let end = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
         assert_eq!(files(&listing(&end).await).len(), 8);
@@ -103,6 +96,21 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file() {
         let scratch = folders.filter(|folder| folder.extension().is_none_or(|extension| extension != "mirrors"));
         let left = scratch.flat_map(|folder| fs::read_dir(folder).unwrap());
         assert_eq!(left.count(), 0, "what killed processes fetched is left over");
+    }
+}
+
+/// Downloads the artifact of the status, whole. It may be gone only if another has taken its place meanwhile.
+async fn promised(world: &World) {
+    let object = world.space.get("x").await.unwrap();
+    match download(&object).await {
+        Ok(bytes) => {
+            check(&object, &bytes);
+            list(&bytes);
+        }
+        Err(error) => {
+            let later = world.space.get("x").await.unwrap();
+            assert_ne!(revision(&later), revision(&object), "promised and gone: {error}");
+        }
     }
 }
 
