@@ -51,14 +51,14 @@ async fn an_artifact_that_was_lost_is_fetched_again_after_a_restart(server: &Ser
     assert_eq!(before["status"]["artifact"]["digest"], after["status"]["artifact"]["digest"]);
 }
 
-on_each_server!(a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file);
+on_each_server!(a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file, long = "ten kills and recoveries");
 async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file(server: &Server) {
     let mut world = World::new(server, "kill").await;
     let repository = world.git.repository("r.git");
     let content = "some text that takes a moment to compress\n".repeat(100_000);
     repository.commit(&[("big", &content)]);
     world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
-    let mut last = world.space.ready("x").await;
+    world.space.ready("x").await;
     let mut head = String::new();
     for round in 0..10_u64 {
         let files: Vec<_> = (0..8).map(|n| (format!("f{n}"), format!("{round} {n} {content}"))).collect();
@@ -81,14 +81,7 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file(serv
             })
             .await;
         }
-        let now = world.space.get("x").await.unwrap();
-        if revision(&now) == revision(&last) {
-            // Nothing newer was published: what was promised before is still there.
-            if let Ok(bytes) = download(&last).await {
-                list(&bytes);
-            }
-        }
-        last = now;
+        promised(&world).await;
     }
     let end = world.space.ready_at("x", &format!("main@sha1:{head}")).await;
     assert_eq!(files(&listing(&end).await).len(), 8);
@@ -98,6 +91,21 @@ async fn a_kill_at_any_moment_leaves_no_torn_artifact_and_no_temporary_file(serv
     let scratch = folders.filter(|folder| folder.extension().is_none_or(|extension| extension != "mirrors"));
     let left = scratch.flat_map(|folder| fs::read_dir(folder).unwrap());
     assert_eq!(left.count(), 0, "what killed processes fetched is left over");
+}
+
+/// Downloads the artifact of the status, whole. It may be gone only if another has taken its place meanwhile.
+async fn promised(world: &World) {
+    let object = world.space.get("x").await.unwrap();
+    match download(&object).await {
+        Ok(bytes) => {
+            check(&object, &bytes);
+            list(&bytes);
+        }
+        Err(error) => {
+            let later = world.space.get("x").await.unwrap();
+            assert_ne!(revision(&later), revision(&object), "promised and gone: {error}");
+        }
+    }
 }
 
 /// Whether a path in the storage folder is that of an unfinished write.

@@ -90,12 +90,12 @@ async fn keys_of_both_kinds_sign_commits_and_tags() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_no_key_vouches_for_is_refused_and_never_stored() {
     let world = World::new(embedded(), "unsigned").await;
-    let (openpgp, stranger, expired, ssh, other) = (Key::openpgp(), Key::openpgp(), Key::expired(), Key::ssh(), Key::ssh());
+    let (openpgp, stranger, expired, ssh, other) = (Key::openpgp(), Key::other_openpgp(), Key::expired(), Key::ssh(), Key::other_ssh());
     let keys: [(&str, &[(&str, &str)]); 7] = [
         ("openpgp", &[("a.asc", &openpgp.public)]),
         ("stranger", &[("a.asc", &stranger.public)]),
         ("expired", &[("a.asc", &expired.public)]),
-        ("revoked", &[("a.asc", &openpgp.revoked())]),
+        ("revoked", &[("a.asc", &Key::revoked())]),
         ("ssh", &[("a.sshpub", &ssh.public)]),
         ("other", &[("a.sshpub", &other.public)]),
         ("garbage", &[("a.asc", "no key"), ("b.sshpub", "no key")]),
@@ -144,7 +144,7 @@ async fn a_commit_that_no_key_vouches_for_is_refused_and_never_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_no_key_vouches_for_is_refused_and_never_stored() {
     let world = World::new(embedded(), "unsigned-tag").await;
-    let (key, stranger, repository) = (Key::ssh(), Key::openpgp(), Signed::init(&world.git));
+    let (key, stranger, repository) = (Key::ssh(), Key::other_openpgp(), Signed::init(&world.git));
     world.space.secret("keys", &[("a.sshpub", &key.public), ("b.asc", &Key::openpgp().public)]).await;
     let unsigned = repository.plain.commit(FILES);
     repository.tag(&key, "on-unsigned");

@@ -246,10 +246,10 @@ async fn git_itself_gets_in_with_the_right_key_to_the_right_host() {
     relay.set_cut(Cut::Never);
     clone(url, &folder.path().join("whole"), &[], &[("GIT_SSH_COMMAND", &right)]).await.unwrap();
 
-    let authority = Pair::new(&["-t", "ed25519"]);
+    let authority = Pair::fixed("one");
     fs::write(&known, format!("@cert-authority {} {}\n", sshd.host(), authority.public)).unwrap();
     for (name, principal, trusted) in [("certified", "127.0.0.1", true), ("principal", "example.com", false)] {
-        sshd.certify(&authority, &["-n", principal]).await;
+        sshd.certify(&authority, &["-h", "-n", principal]).await;
         let result = clone(sshd.url("r.git"), &folder.path().join(name), &[], &[("GIT_SSH_COMMAND", &right)]).await;
         assert_eq!(result.is_ok(), trusted, "{name}: {result:?}");
     }

@@ -123,7 +123,7 @@ async fn a_pair_that_is_none_is_refused_and_tells_no_secret() {
 async fn each_format_of_a_key_and_each_way_to_sign_in_beside_it_work() {
     let guarded = Guarded::new("mtls-formats").await;
     let ecdsa = Pair { private: guarded.key.clone(), public: String::new() };
-    let rsa = Pair::new(&["-t", "rsa", "-b", "2048"]);
+    let rsa = Pair::fixed("rsa");
     let pkcs8 = rsa.rewritten(&["-m", "PKCS8", "-N", ""]).private;
     let of_rsa = guarded.clients.sign(&["client.test"], &KeyPair::from_pem(&pkcs8).unwrap()).pem();
     let (sec1, pkcs1) = (ecdsa.rewritten(&["-m", "PEM", "-N", ""]).private, rsa.rewritten(&["-m", "PEM", "-N", ""]).private);

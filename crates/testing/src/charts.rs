@@ -14,17 +14,14 @@ use axum::{
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use flate2::{Compression, write::GzEncoder};
-use futures::{
-    StreamExt as _,
-    stream::{self, BoxStream},
-};
+use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     tls::{Authority, TlsListener, acceptor},
-    web::{header, serve},
+    web::{body, header, serve},
 };
 
 /// The word of the server on the version of a file.
@@ -79,8 +76,6 @@ impl Seen {
         header(&self.headers, name)
     }
 }
-
-type Pieces = BoxStream<'static, std::io::Result<Bytes>>;
 
 /// A running server; it ends with its owner.
 #[derive(Debug)]
@@ -250,7 +245,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     let counted = |body| counted(&shared, &path, body);
     let whole = |builder: Builder, bytes: Bytes| {
         let length = bytes.len();
-        builder.header("content-length", length).body(counted(one(bytes))).unwrap()
+        builder.header("content-length", length).body(counted(bytes.into())).unwrap()
     };
     let (answer, content) = match (answer, file) {
         (None, None) => return Response::builder().status(404).body(Body::empty()).unwrap(),
@@ -262,27 +257,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Re
     match answer {
         Answer::Status(status, body) => whole(ok.status(status), body),
         Answer::Redirect(url) => ok.status(302).header("location", url).body(Body::empty()).unwrap(),
-        Answer::Chunked => {
-            let pieces: Vec<_> = content.chunks(16 << 10).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-            ok.body(counted(stream::iter(pieces).boxed())).unwrap()
-        }
+        Answer::Chunked => ok.body(counted(body::chunked(content, 16 << 10))).unwrap(),
         Answer::Gzip(bytes) => whole(ok.header("content-encoding", "gzip"), bytes),
-        Answer::Endless(text) => {
-            let piece = Bytes::from(text.repeat((64 << 10) / text.len().max(1)));
-            ok.body(counted(stream::repeat_with(move || Ok(piece.clone())).boxed())).unwrap()
-        }
+        Answer::Endless(text) => ok.body(counted(body::endless(text))).unwrap(),
         Answer::Hang => std::future::pending().await,
-        Answer::Stall => {
-            ok.header("content-length", content.len()).body(counted(one(half).chain(stream::pending()).boxed().boxed())).unwrap()
-        }
-        Answer::Cut => {
-            let end = stream::once(async {
-                // The first half is to be on its way.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                Err(std::io::ErrorKind::ConnectionReset.into())
-            });
-            ok.header("content-length", content.len()).body(counted(one(half).chain(end).boxed().boxed())).unwrap()
-        }
+        Answer::Stall => ok.header("content-length", content.len()).body(counted(body::stalled(half))).unwrap(),
+        Answer::Cut => ok.header("content-length", content.len()).body(counted(body::cut(half))).unwrap(),
     }
 }
 
@@ -313,14 +293,10 @@ fn serve_file(
     whole(builder, file.content)
 }
 
-fn one(bytes: Bytes) -> Pieces {
-    stream::once(async move { Ok(bytes) }).boxed()
-}
-
 /// A body of whose bytes account is kept.
-fn counted(shared: &Arc<Shared>, path: &str, body: Pieces) -> Body {
+fn counted(shared: &Arc<Shared>, path: &str, body: Body) -> Body {
     let (shared, path) = (Arc::clone(shared), path.to_owned());
-    Body::from_stream(body.inspect(move |piece| {
+    Body::from_stream(body.into_data_stream().inspect(move |piece| {
         let length = piece.as_ref().map_or(0, Bytes::len);
         *shared.bytes.lock().unwrap().entry(path.clone()).or_default() += length;
     }))

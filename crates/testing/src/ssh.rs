@@ -8,6 +8,11 @@ use std::{
     sync::OnceLock,
 };
 
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD},
+};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
 
@@ -23,6 +28,19 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// One of the pairs in `keys/ssh`, by the name of its file: the same in every run, and nothing has to make it.
+    pub fn fixed(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/ssh").join(name);
+        let private = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        Self { private, public: public(&path.with_extension("pub")) }
+    }
+
+    /// The digest of the public half, as OpenSSH prints it.
+    pub fn fingerprint(&self) -> String {
+        let blob = BASE64_STANDARD.decode(self.public.split(' ').nth(1).unwrap()).unwrap();
+        format!("SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob)))
+    }
+
     /// Lets `ssh-keygen` make a pair; it has no passphrase unless the arguments say so.
     pub fn new(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -80,18 +98,13 @@ impl Sshd {
 
     /// Like [`Self::start`]; each option is a line of `sshd_config` and replaces those of its keyword.
     pub async fn with(options: &[&str]) -> Self {
-        static RSA: OnceLock<Pair> = OnceLock::new();
         let folder = tempfile::tempdir().unwrap();
         let mut sshd = Self {
             process: Process::new(folder.path().join("log")),
             port: port::free(),
             user: user(),
-            client: Pair::new(&["-t", "ed25519"]),
-            hosts: vec![
-                Pair::new(&["-t", "ed25519"]),
-                Pair::new(&["-t", "ecdsa"]),
-                RSA.get_or_init(|| Pair::new(&["-t", "rsa", "-b", "2048"])).clone(),
-            ],
+            client: Pair::fixed("client"),
+            hosts: ["host-ed25519", "host-ecdsa", "host-rsa"].map(Pair::fixed).to_vec(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             folder,
         };
@@ -114,13 +127,13 @@ impl Sshd {
         self.listen().await;
     }
 
-    /// Is there again with a certificate of an authority for its Ed25519 key, made by `ssh-keygen -s` with these arguments.
+    /// Is there again with a certificate of an authority for its Ed25519 key, made by `ssh-keygen -s` with these arguments, such as `-h`.
     pub async fn certify(&mut self, authority: &Pair, arguments: &[&str]) {
         let path = |name| self.folder.path().join(name).display().to_string();
         let (signer, key) = (path("authority"), path("certified.pub"));
         write_private(Path::new(&signer), &authority.private);
         fs::write(&key, &self.hosts[0].public).unwrap();
-        keygen(&[&["-q", "-s", &signer, "-I", "a host", "-h"], arguments, &[&key]].concat());
+        keygen(&[&["-q", "-s", &signer, "-I", "a host"], arguments, &[&key]].concat());
         self.options.retain(|option| !option.starts_with("HostCertificate"));
         self.options.push(format!("HostCertificate {}", path("certified-cert.pub")));
         self.restart(self.hosts.clone()).await;

@@ -15,9 +15,7 @@ const ROUNDS: &[&str] = &["-a", "2"];
 #[tokio::test(flavor = "multi_thread")]
 async fn each_format_of_a_private_key_opens_the_repository() {
     let (world, sshd, _) = world("ssh-formats", &["--concurrent=8"], &[]).await;
-    let rsa = Pair::new(&["-t", "rsa", "-b", "2048"]);
-    let ecdsa = Pair::new(&["-t", "ecdsa", "-b", "256"]);
-    let wide = Pair::new(&["-t", "ecdsa", "-b", "384"]);
+    let [rsa, ecdsa, wide, widest] = ["rsa", "ecdsa-256", "ecdsa-384", "ecdsa-521"].map(Pair::fixed);
     let keys = [
         ("rsa-openssh", rsa.clone(), "OPENSSH PRIVATE KEY"),
         ("rsa-pkcs1", rsa.rewritten(&["-m", "PEM", "-N", ""]), "RSA PRIVATE KEY"),
@@ -27,7 +25,7 @@ async fn each_format_of_a_private_key_opens_the_repository() {
         ("ecdsa-pkcs8", ecdsa.rewritten(&["-m", "PKCS8", "-N", ""]), "BEGIN PRIVATE KEY"),
         ("wide-openssh", wide.clone(), "OPENSSH PRIVATE KEY"),
         ("wide-pkcs8", wide.rewritten(&["-m", "PKCS8", "-N", ""]), "BEGIN PRIVATE KEY"),
-        ("widest", Pair::new(&["-t", "ecdsa", "-b", "521"]), "OPENSSH PRIVATE KEY"),
+        ("widest", widest, "OPENSSH PRIVATE KEY"),
         ("ed25519-pkcs8", ed25519_pkcs8(), "BEGIN PRIVATE KEY"),
     ];
     for (name, pair, kind) in &keys {
@@ -79,8 +77,8 @@ async fn a_key_with_a_passphrase_opens_with_the_right_one_only_and_tells_no_secr
     let (world, sshd, _) = world("ssh-passphrase", &["--concurrent=8", "--log-level=trace"], &[]).await;
     let keys = [
         ("ed25519", sshd.client.rewritten(&[&["-N", PASSPHRASE], ROUNDS].concat())),
-        ("rsa", Pair::new(&["-t", "rsa", "-b", "2048"]).rewritten(&[&["-N", PASSPHRASE], ROUNDS].concat())),
-        ("pem", Pair::new(&["-t", "rsa", "-b", "2048"]).rewritten(&["-m", "PEM", "-N", PASSPHRASE])),
+        ("rsa", Pair::fixed("rsa").rewritten(&[&["-N", PASSPHRASE], ROUNDS].concat())),
+        ("pem", Pair::fixed("rsa").rewritten(&["-m", "PEM", "-N", PASSPHRASE])),
     ];
     assert!(keys[2].1.private.contains("ENCRYPTED"));
     for (name, key) in &keys {
@@ -119,7 +117,7 @@ async fn a_key_with_a_passphrase_opens_with_the_right_one_only_and_tells_no_secr
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_none_or_that_nobody_knows_fails_the_fetch() {
     let (world, sshd, _) = world("ssh-stranger", &["--concurrent=8"], &[]).await;
-    let stranger = Pair::new(&["-t", "ed25519"]);
+    let stranger = Pair::fixed("one");
     let private = &sshd.client.private;
     let torn = format!("{}\n-----END OPENSSH PRIVATE KEY-----\n", private.lines().take(3).collect::<Vec<_>>().join("\n"));
     let noise = "x".repeat(500_000);

@@ -39,7 +39,7 @@ async fn each_way_to_write_a_host_is_understood() {
     let hashed = fs::read_to_string(hashed).unwrap();
     assert!(hashed.starts_with("|1|") && !hashed.contains("127.0.0.1"));
 
-    let other = Pair::new(&["-t", "ed25519"]).public;
+    let other = Pair::fixed("one").public;
     let right = sshd.known_hosts();
     let cases = [
         ("hashed", hashed),
@@ -71,7 +71,7 @@ async fn each_way_to_write_a_host_is_understood() {
 async fn a_host_that_is_not_known_is_refused() {
     let (world, sshd, _) = world("ssh-unknown", &["--concurrent=8"], &[]).await;
     let (host, port) = (sshd.host(), sshd.port);
-    let other = Pair::new(&["-t", "ed25519"]).public;
+    let other = Pair::fixed("one").public;
     let cases = [
         ("other-host", format!("example.com {other}\n"), "key is unknown"),
         ("other-port", format!("[127.0.0.1]:1 {}\n", sshd.hosts[0].public), "key is unknown"),
@@ -128,7 +128,7 @@ async fn a_host_key_that_changes_is_refused_until_it_is_the_old_one_again() {
     let asked = sshd.asked().len();
 
     let old = sshd.hosts.clone();
-    let impostor = vec![Pair::new(&["-t", "ed25519"]), Pair::new(&["-t", "ecdsa"])];
+    let impostor = vec![Pair::fixed("one"), Pair::fixed("other-ecdsa")];
     sshd.restart(impostor).await;
     world.space.patch("x", &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}})).await;
     let object = world.space.failed("x", "GitOperationFailed").await;
@@ -145,11 +145,11 @@ async fn a_host_key_that_changes_is_refused_until_it_is_the_old_one_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_an_authority_makes_a_host_known() {
     let (world, mut sshd, _) = world("ssh-certificate", &["--concurrent=8"], &[]).await;
-    let (authority, other) = (Pair::new(&["-t", "ed25519"]), Pair::new(&["-t", "ed25519"]));
+    let (authority, other) = (Pair::fixed("one"), Pair::fixed("two"));
     let host = sshd.host();
     let trust = format!("@cert-authority {host} {}\n", authority.public);
     // Who knows the key needs no certificate, and who revokes it wants none.
-    sshd.certify(&authority, &["-n", "127.0.0.1"]).await;
+    sshd.certify(&authority, &["-h", "-n", "127.0.0.1"]).await;
     source(&world, &sshd, "trusted", &trust).await;
     source(&world, &sshd, "plain-key", &format!("{host} {}\n", sshd.hosts[0].public)).await;
     source(&world, &sshd, "other-authority", &format!("@cert-authority {host} {}\n", other.public)).await;
@@ -164,9 +164,9 @@ async fn a_certificate_of_an_authority_makes_a_host_known() {
     }
 
     for (name, arguments) in [
-        ("other-principal", &["-n", "example.com"][..]),
-        ("expired", &["-n", "127.0.0.1", "-V", "20200101:20210101"]),
-        ("later", &["-n", "127.0.0.1", "-V", "20900101:20910101"]),
+        ("other-principal", &["-h", "-n", "example.com"][..]),
+        ("expired", &["-h", "-n", "127.0.0.1", "-V", "20200101:20210101"]),
+        ("later", &["-h", "-n", "127.0.0.1", "-V", "20900101:20910101"]),
     ] {
         sshd.certify(&authority, arguments).await;
         source(&world, &sshd, name, &trust).await;

@@ -59,10 +59,12 @@ pub fn real() -> Option<&'static Server> {
 }
 
 /// Makes two tests of a function that takes a server: `name::embedded`, and `name::real`, which runs when ignored tests are asked for.
+/// With `long`, both run only then.
 macro_rules! on_each_server {
-    ($name:ident) => {
+    ($name:ident $(, long = $reason:literal)?) => {
         mod $name {
             #[tokio::test(flavor = "multi_thread")]
+            $(#[ignore = $reason])?
             async fn embedded() {
                 super::$name($crate::support::cluster::embedded()).await;
             }

@@ -5,7 +5,10 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -121,6 +124,7 @@ struct Shared {
     dialect: Mutex<Dialect>,
     access: Mutex<Access>,
     seen: Mutex<Vec<Seen>>,
+    sent: AtomicUsize,
 }
 
 impl GitServer {
@@ -165,6 +169,7 @@ impl GitServer {
             dialect: Mutex::new(Dialect::NEWEST),
             access: Mutex::new(Access::Anyone),
             seen: Mutex::default(),
+            sent: AtomicUsize::new(0),
         });
         let origin = format!("{scheme}://{}", listener.local_addr().unwrap());
         (listener, Self { origin, shared, tasks: JoinSet::new() })
@@ -212,6 +217,11 @@ impl GitServer {
     /// The requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Bytes that git has sent so far.
+    pub fn sent(&self) -> usize {
+        self.shared.sent.load(Ordering::SeqCst)
     }
 }
 
@@ -331,6 +341,7 @@ async fn backend(shared: &Shared, head: axum::http::request::Parts, body: Bytes)
     })
     .await
     .unwrap();
+    shared.sent.fetch_add(output.len(), Ordering::SeqCst);
     let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
     let mut answer = Response::builder();
     for line in std::str::from_utf8(&output[..end]).unwrap().lines() {

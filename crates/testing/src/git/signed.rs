@@ -4,96 +4,146 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use tempfile::TempDir;
 
-use super::{Repository, server::GitServer};
+use super::{ADDRESS, NAME, Repository, server::GitServer};
 use crate::{
     command,
-    ssh::{Pair, keygen, write_private},
+    ssh::{Pair, write_private},
 };
 
-/// A key that signs.
+/// The day on which the OpenPGP keys were made, and on which they sign.
+const DAY: &str = "20200101";
+
+/// A key that signs. The program that signs is started when something is to be signed, and not before.
 #[derive(Debug)]
 pub struct Key {
     /// The long id of an OpenPGP key, the fingerprint of an SSH key.
     pub id: String,
     /// The public half, as a Secret holds it.
     pub public: String,
-    /// `git -c` for each of them.
-    settings: Vec<String>,
-    /// GnuPG's home, or the folder of the SSH key.
-    home: TempDir,
+    maker: Maker,
+    home: OnceLock<Home>,
 }
 
-impl Drop for Key {
+/// The program that a key is of.
+#[derive(Debug)]
+enum Maker {
+    /// GnuPG, with the name of the key's files and its fingerprint.
+    GnuPg(&'static str, &'static str),
+    /// OpenSSH, with the private half.
+    OpenSsh(String),
+}
+
+/// The folder of a program that signs.
+#[derive(Debug)]
+struct Home {
+    folder: TempDir,
+    /// `git -c` for each of them.
+    settings: Vec<String>,
+    agent: Agent,
+}
+
+/// The agent of GnuPG goes on for ever where nobody ends it.
+#[derive(Debug, PartialEq)]
+enum Agent {
+    None,
+    Running,
+}
+
+impl Drop for Home {
     fn drop(&mut self) {
-        // The agent of GnuPG goes on for ever where nobody ends it.
-        let _ = command("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.home.path()).output();
+        if self.agent == Agent::Running {
+            let _ = command("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", self.folder.path()).output();
+        }
     }
 }
 
 impl Key {
     /// An OpenPGP key without an end.
     pub fn openpgp() -> Self {
-        Self::openpgp_of("20200101", "never")
+        Self::of_gnupg("one", "3A7A6DE52A15F7303A80FA666B5D6CB5607ECAFB")
+    }
+
+    /// Another OpenPGP key without an end.
+    pub fn other_openpgp() -> Self {
+        Self::of_gnupg("two", "44E8DBF6F5D5C8095644737C534788F89B99B59A")
     }
 
     /// An OpenPGP key that ended long ago; it signs as if it were still the day before.
     pub fn expired() -> Self {
-        Self::openpgp_of("20200101", "2d")
-    }
-
-    /// An OpenPGP key made on that day, `YYYYMMDD`, on which it signs as well.
-    fn openpgp_of(day: &str, lifetime: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let program = home.path().join("then");
-        let script = format!(
-            "#!/bin/sh\nexec gpg --homedir '{}' --batch --no-auto-check-trustdb --faked-system-time '{day}T120000!' \"$@\"\n",
-            home.path().display()
-        );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
-        let program = program.display().to_string();
-        let run = |program: &str, arguments: &[&str]| run(command(program).args(arguments).env("GNUPGHOME", home.path()), b"");
-        run(&program, &["--passphrase", "", "--quick-gen-key", "T <t@example.com>", "ed25519", "sign", lifetime]);
-        let list = run("gpg", &["--batch", "--list-keys", "--with-colons"]);
-        let fingerprint = list.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned();
-        let public = run("gpg", &["--batch", "--armor", "--export"]);
-        let settings = vec!["gpg.format=openpgp".into(), format!("user.signingkey={fingerprint}"), format!("gpg.program={program}")];
-        Self { id: fingerprint[24..].to_owned(), public, settings, home }
+        Self::of_gnupg("expired", "8F26166FDB0F60A452CE6C0118B142E2DF6D94EA")
     }
 
     /// An SSH key.
     pub fn ssh() -> Self {
-        let (pair, home) = (Pair::new(&["-t", "ed25519"]), tempfile::tempdir().unwrap());
-        let path = home.path().join("key");
-        write_private(&path, &pair.private);
-        fs::write(path.with_extension("pub"), &pair.public).unwrap();
-        let path = path.display().to_string();
-        let id = keygen(&["-l", "-f", &path]).split_whitespace().nth(1).unwrap().to_owned();
-        Self { id, public: pair.public, settings: vec!["gpg.format=ssh".into(), format!("user.signingkey={path}")], home }
+        Self::of_openssh(&Pair::fixed("one"))
     }
 
-    /// Revokes the OpenPGP key with the certificate that GnuPG made along with it; what it signs is signed as before.
-    pub fn revoked(&self) -> String {
-        let revocations = self.home.path().join("openpgp-revocs.d");
-        let path = fs::read_dir(revocations).unwrap().next().unwrap().unwrap().path();
-        // A colon keeps it from being imported by mistake.
-        let certificate = fs::read_to_string(path).unwrap().replace("\n:-----BEGIN", "\n-----BEGIN");
-        let other = tempfile::tempdir().unwrap();
-        let gpg = |arguments: &[&str], input: &str| {
-            run(command("gpg").arg("--batch").args(arguments).env("GNUPGHOME", other.path()), input.as_bytes())
-        };
-        gpg(&["-q", "--import"], &self.public);
-        gpg(&["-q", "--import"], &certificate);
-        let public = gpg(&["--armor", "--export"], "");
-        run(command("gpgconf").args(["--kill", "all"]).env("GNUPGHOME", other.path()), b"");
-        public
+    /// Another SSH key.
+    pub fn other_ssh() -> Self {
+        Self::of_openssh(&Pair::fixed("two"))
     }
+
+    fn of_gnupg(name: &'static str, fingerprint: &'static str) -> Self {
+        let (id, public) = (fingerprint[24..].to_owned(), openpgp(name, "public"));
+        Self { id, public, maker: Maker::GnuPg(name, fingerprint), home: OnceLock::new() }
+    }
+
+    fn of_openssh(pair: &Pair) -> Self {
+        let maker = Maker::OpenSsh(pair.private.clone());
+        Self { id: pair.fingerprint(), public: pair.public.clone(), maker, home: OnceLock::new() }
+    }
+
+    /// The public half of [`Self::openpgp`], revoked; what that signs is signed as before.
+    pub fn revoked() -> String {
+        openpgp("one", "revoked")
+    }
+
+    fn settings(&self) -> &[String] {
+        let home = self.home.get_or_init(|| match &self.maker {
+            Maker::GnuPg(name, fingerprint) => Home::of_gnupg(name, fingerprint),
+            Maker::OpenSsh(private) => Home::of_openssh(private, &self.public),
+        });
+        &home.settings
+    }
+}
+
+impl Home {
+    fn of_gnupg(name: &str, fingerprint: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("then");
+        let script = format!(
+            "#!/bin/sh\nexec gpg --homedir '{}' --batch --no-auto-check-trustdb --faked-system-time '{DAY}T120000!' \"$@\"\n",
+            folder.path().display()
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        run(command(&program).args(["--quiet", "--import"]), openpgp(name, "secret").as_bytes());
+        let settings =
+            vec!["gpg.format=openpgp".into(), format!("user.signingkey={fingerprint}"), format!("gpg.program={}", program.display())];
+        Self { folder, settings, agent: Agent::Running }
+    }
+
+    fn of_openssh(private: &str, public: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write_private(&path, private);
+        fs::write(path.with_extension("pub"), public).unwrap();
+        let settings = vec!["gpg.format=ssh".into(), format!("user.signingkey={}", path.display())];
+        Self { folder, settings, agent: Agent::None }
+    }
+}
+
+/// One of the files in `keys/openpgp`.
+fn openpgp(name: &str, half: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("keys/openpgp/{name}.{half}.asc"));
+    fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// A repository on a Git server, to which signed objects can be added.
@@ -111,23 +161,24 @@ impl Signed {
     pub fn init(server: &GitServer) -> Self {
         let name = format!("{}.git", uuid::Uuid::new_v4().simple());
         let plain = server.repository(&name);
-        Self { plain, url: server.url(&name), path: server.root().join(name) }
+        Self { url: server.url(&name), path: plain.path().to_owned(), plain }
     }
 
     /// Commits these files, and no others, onto `main`.
     pub fn commit(&self, key: &Key, files: &[(&str, &str)]) -> String {
         let unsigned = self.plain.commit_to("unsigned", files);
         let tree = format!("{unsigned}^{{tree}}");
-        let parent = self.git(&[], &["for-each-ref", "--format=%(objectname)", "refs/heads/main"]);
-        let parent: &[&str] = if parent.is_empty() { &[] } else { &["-p", &parent] };
-        let commit = self.git(&key.settings, &[&["commit-tree", "-S", &tree, "-m", "a signed change"], parent].concat());
+        let parent = self.plain.head("refs/heads/main");
+        let mut arguments = vec!["commit-tree", "-S", &tree, "-m", "a signed change"];
+        arguments.extend(parent.iter().flat_map(|parent| ["-p", parent]));
+        let commit = self.git(key.settings(), &arguments);
         self.plain.set_ref("refs/heads/main", &commit);
         commit
     }
 
     /// Tags the head of `main`, and answers the id of the tag.
     pub fn tag(&self, key: &Key, name: &str) -> String {
-        self.git(&key.settings, &["tag", "-f", "-s", "-m", name, name, "main"]);
+        self.git(key.settings(), &["tag", "-f", "-s", "-m", name, name, "main"]);
         self.id(name)
     }
 
@@ -142,8 +193,8 @@ impl Signed {
             .args(arguments)
             .env("GIT_DIR", &self.path)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .envs([("GIT_AUTHOR_NAME", "T"), ("GIT_AUTHOR_EMAIL", "t@example.com")])
-            .envs([("GIT_COMMITTER_NAME", "T"), ("GIT_COMMITTER_EMAIL", "t@example.com")]);
+            .envs([("GIT_AUTHOR_NAME", NAME), ("GIT_AUTHOR_EMAIL", ADDRESS)])
+            .envs([("GIT_COMMITTER_NAME", NAME), ("GIT_COMMITTER_EMAIL", ADDRESS)]);
         run(&mut git, b"")
     }
 }

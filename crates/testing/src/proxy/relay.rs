@@ -32,6 +32,8 @@ pub struct Relay {
     pub port: u16,
     cut: Arc<Mutex<Cut>>,
     most: Arc<AtomicUsize>,
+    /// Each connection holds a copy.
+    open: Arc<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -42,11 +44,13 @@ impl Relay {
         let port = listener.local_addr().unwrap().port();
         let (cut, most) = (Arc::new(Mutex::new(cut)), Arc::new(AtomicUsize::new(0)));
         let (cuts, counter, mut tasks) = (Arc::clone(&cut), Arc::clone(&most), JoinSet::new());
+        let open = Arc::new(());
+        let held = Arc::clone(&open);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let Ok((near, _)) = listener.accept().await else { continue };
-                let (cut, counter) = (*cuts.lock().unwrap(), Arc::clone(&counter));
+                let (cut, counter, held) = (*cuts.lock().unwrap(), Arc::clone(&counter), Arc::clone(&held));
                 connections.spawn(async move {
                     let Ok(far) = TcpStream::connect(upstream).await else { return };
                     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
@@ -54,15 +58,22 @@ impl Relay {
                     let back = pass(from_far, to_near, cut, Some(&counter));
                     // Whoever ends first ends both.
                     tokio::select! { () = there => {} () = back => {} }
+                    drop(held);
                 });
             }
         });
-        Self { port, cut, most, _tasks: tasks }
+        Self { port, cut, most, open, _tasks: tasks }
     }
 
     /// Changes what happens to connections from now on.
     pub fn set_cut(&self, cut: Cut) {
         *self.cut.lock().unwrap() = cut;
+    }
+
+    /// The number of open connections. One ends when either side ends it.
+    pub fn open(&self) -> usize {
+        // One copy is ours, and one is of the task that accepts.
+        Arc::strong_count(&self.open) - 2
     }
 
     /// The most bytes that came back through one connection.

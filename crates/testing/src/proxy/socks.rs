@@ -17,6 +17,8 @@ pub struct Socks {
     /// Such as `socks5://127.0.0.1:80`.
     pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Each connection holds a copy.
+    open: Arc<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -35,19 +37,27 @@ impl Socks {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("socks5://{}", listener.local_addr().unwrap());
         let names: Vec<_> = names.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
-        let asked = Arc::new(Mutex::default());
+        let (asked, open) = (Arc::new(Mutex::default()), Arc::new(()));
+        let held = Arc::clone(&open);
         let (names, seen, mut tasks) = (Arc::new(names), Arc::clone(&asked), JoinSet::new());
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
-                let (names, seen) = (Arc::clone(&names), Arc::clone(&seen));
+                let (names, seen, held) = (Arc::clone(&names), Arc::clone(&seen), Arc::clone(&held));
                 connections.spawn(async move {
                     let _ = converse(stream, guests, &names, &seen).await;
+                    drop(held);
                 });
             }
         });
-        Self { url, asked, _tasks: tasks }
+        Self { url, asked, open, _tasks: tasks }
+    }
+
+    /// The number of open connections.
+    pub fn open(&self) -> usize {
+        // One copy is ours, and one is of the task that accepts.
+        Arc::strong_count(&self.open) - 2
     }
 
     /// The targets (`host:port`) that were asked for by those who may pass.
