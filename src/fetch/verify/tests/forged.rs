@@ -1,6 +1,7 @@
 //! Keys and signatures that no tool makes: put together from the packets of real ones.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use headwater_testing::needs;
 use pgp::{
     composed::{ArmorOptions, DetachedSignature, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder},
     crypto::hash::HashAlgorithm,
@@ -51,6 +52,7 @@ fn with_subkey(gpg: &Gpg, user: &str) -> (String, Vec<Packet>) {
 
 #[test]
 fn packets_of_several_keys() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (one, ours) = with_subkey(&gpg, "one");
     let (_, theirs) = with_subkey(&gpg, "two");
@@ -83,6 +85,7 @@ fn packets_of_several_keys() {
 
 #[test]
 fn a_subkey_that_does_not_vouch_for_its_primary_key() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (one, mut packets) = with_subkey(&gpg, "one");
     let signature = gpg.sign("20200102", &[]);
@@ -96,6 +99,7 @@ fn a_subkey_that_does_not_vouch_for_its_primary_key() {
 
 #[test]
 fn a_signature_over_something_else_than_a_document() {
+    needs!("gpg");
     let gpg = Gpg::new();
     gpg.key("20200101", "one", "sign", "never");
     let mut bytes = dearmored(gpg.sign("20200102", &[]).as_bytes());
@@ -143,17 +147,9 @@ fn keys_of_version_6() {
     let by_subkey = sign(&|| {
         DetachedSignature::sign_binary_data(OsRng, &key.secret_subkeys[0].key, &password, HashAlgorithm::Sha256, payload).unwrap()
     });
-    let fingerprint = hex(pgp::types::KeyDetails::fingerprint(&key.primary_key).as_bytes());
+    let fingerprint = hex::encode_upper(pgp::types::KeyDetails::fingerprint(&key.primary_key).as_bytes());
     assert_eq!(by_subkey.as_deref(), Ok(&fingerprint[..16]));
     let by_primary =
         sign(&|| DetachedSignature::sign_binary_data(OsRng, &key.primary_key, &password, HashAlgorithm::Sha256, payload).unwrap());
     assert_eq!(by_primary, Err(Error::OpenPgp("commit".to_owned(), OpenPgpError::NoMatchingKey(Refusal::NotForSigning))));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02X}").unwrap();
-        text
-    })
 }
