@@ -1,6 +1,7 @@
 //! The proxies of the controller's environment.
 
 use headwater_testing::{
+    needs,
     process::Process,
     proxy::{
         http::HttpProxy,
@@ -92,6 +93,7 @@ async fn the_proxy_of_an_object_wins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ssh_goes_through_the_socks_proxy_for_everything() {
+    needs!("sshd");
     let world = World::idle(any_server(), "env-ssh", &[]).await;
     let sshd = Sshd::start().await;
     sshd.repository("r.git").commit(FILES);
