@@ -95,7 +95,7 @@ struct Shared {
 }
 
 impl Web {
-    /// A server that answers each request so. For an answer that never comes, see [`never`].
+    /// A server that answers each request so. For an answer that never comes, see [`never()`].
     pub async fn start(answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
         Self::listen(None, None, Box::new(move |asked| Some(answers(asked)))).await
     }
