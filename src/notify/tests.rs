@@ -1,40 +1,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::post;
 use headwater_api::GitRepository;
+use headwater_testing::web::{Web, answer};
 use serde_json::{Value, json};
 
 use super::*;
-
-/// A receiver that answers with the given codes in turn, then with 202, and keeps what it was sent.
-#[derive(Clone)]
-struct Receiver {
-    answers: Arc<Mutex<Vec<u16>>>,
-    bodies: Arc<Mutex<Vec<Value>>>,
-}
-
-impl Receiver {
-    async fn start(answers: &[u16]) -> (Self, String) {
-        let this = Self { answers: Arc::new(Mutex::new(answers.iter().rev().copied().collect())), bodies: Arc::default() };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}/", listener.local_addr().unwrap());
-        let router = Router::new().route("/", post(Self::receive)).with_state(this.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (this, address)
-    }
-
-    #[expect(clippy::unused_async, reason = "axum wants a future")]
-    async fn receive(State(this): State<Self>, body: String) -> StatusCode {
-        this.bodies.lock().unwrap().push(serde_json::from_str(&body).unwrap());
-        StatusCode::from_u16(this.answers.lock().unwrap().pop().unwrap_or(202)).unwrap()
-    }
-}
 
 fn event(severity: Severity) -> Event {
     let object = json!({
@@ -47,18 +20,19 @@ fn event(severity: Severity) -> Event {
     Event::about(&object, severity, "NewArtifact", "stored artifact").with(&[("revision", "main@sha1:1")])
 }
 
-/// Posts events until all are delivered or given up; what the receiver got.
+/// Posts events until all are delivered or given up, to a receiver that answers with these statuses in turn, and then with 202. Answers
+/// the bodies that it was sent.
 async fn posted(answers: &[u16], events: Vec<Event>) -> Vec<Value> {
-    let (receiver, address) = Receiver::start(answers).await;
+    let answers = Mutex::new(answers.iter().rev().copied().collect::<Vec<_>>());
+    let receiver = Web::start(move |_| answer(answers.lock().unwrap().pop().unwrap_or(202), &[], "")).await;
     let (recorder, queues) = recorder(Posting::On);
     for event in events {
         recorder.record(event);
     }
     drop(recorder);
-    let webhook = Webhook::new(&address, "host-1".into()).unwrap();
+    let webhook = Webhook::new(&receiver.url("/"), "host-1".into()).unwrap();
     tokio::time::timeout(Duration::from_secs(20), webhook.run(queues.webhook)).await.unwrap();
-    let bodies = receiver.bodies.lock().unwrap();
-    bodies.clone()
+    receiver.asked().iter().map(|asked| serde_json::from_slice(&asked.body).unwrap()).collect()
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What ends up in an artifact, and that the same tree always gives the same bytes.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use headwater_testing::loudly;
+use headwater_testing::{command, needs};
 use serde_json::json;
 
 use crate::support::{
@@ -48,10 +48,7 @@ async fn two_objects_of_one_commit_get_the_same_bytes(server: &Server) {
 
 on_each_server!(an_archive_of_many_segments_is_one_member_to_the_gzip_reader_of_go);
 async fn an_archive_of_many_segments_is_one_member_to_the_gzip_reader_of_go(server: &Server) {
-    if Command::new("go").arg("version").output().is_err() {
-        loudly("without Go, its gzip reader was not tried");
-        return;
-    }
+    needs!("go");
     let world = World::new(server, "gunzip").await;
     let content = "some text that is not short\n".repeat(40_000);
     let files: Vec<_> = (0..8).map(|n| (format!("dir{n}/file"), format!("{n} {content}"))).collect();
@@ -60,7 +57,7 @@ async fn an_archive_of_many_segments_is_one_member_to_the_gzip_reader_of_go(serv
     world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}})).await;
     let bytes = download(&world.space.ready("x").await).await.unwrap();
     let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/gunzip/main.go");
-    let mut go = Command::new("go").args(["run", reader]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut go = command("go").args(["run", reader]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = go.stdin.take().unwrap();
     let feeding = std::thread::spawn(move || input.write_all(&bytes));
     let output = go.wait_with_output().unwrap();

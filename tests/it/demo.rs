@@ -4,12 +4,12 @@ use std::{
     fs,
     io::Read as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use headwater_testing::{
-    PATIENCE, eventually,
+    PATIENCE, command, eventually,
     process::{ask, ended},
 };
 use regex::Regex;
@@ -17,7 +17,7 @@ use regex::Regex;
 /// The demo on a machine with nothing installed and for a user without a home; only the folder for what is temporary is given.
 fn demo(temporary: &Path, arguments: &[&str]) -> Child {
     let output = fs::File::create(temporary.with_file_name("output")).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_headwater"))
+    command(env!("CARGO_BIN_EXE_headwater"))
         .arg("demo")
         .args(arguments)
         .env_clear()
@@ -120,9 +120,9 @@ async fn it_stays_until_a_signal_and_leaves_nothing() {
 async fn nobody_has_to_read_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let temporary = temporary(folder.path());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-    command.args(["demo", "--once"]).env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let mut demo = command(env!("CARGO_BIN_EXE_headwater"));
+    demo.args(["demo", "--once"]).env("TMPDIR", &temporary).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = demo.spawn().unwrap();
     drop(child.stdout.take());
     let status = ended(&mut child).await;
     assert_eq!((status.code(), complaints(&mut child).as_str()), (Some(0), ""));

@@ -1,8 +1,9 @@
 //! The harness itself: its git server serves what it should, and its hostile modes break git's own client as well.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use headwater_testing::{
+    command,
     git::server::{Access, At, GitServer, Mode},
     noise,
 };
@@ -14,10 +15,10 @@ use crate::support::{
 
 /// Clones with git itself, within five seconds.
 async fn clone(url: String, to: &Path, configuration: &str) -> bool {
-    let mut command = Command::new("timeout");
-    command.args(["5", "git", "-c", configuration, "clone", "-q", "--depth=1", &url]).arg(to);
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0");
-    tokio::task::spawn_blocking(move || command.output().unwrap().status.success()).await.unwrap()
+    let mut git = command("timeout");
+    git.args(["5", "git", "-c", configuration, "clone", "-q", "--depth=1", &url]).arg(to);
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_TERMINAL_PROMPT", "0");
+    tokio::task::spawn_blocking(move || git.output().unwrap().status.success()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
 //! Repositories that are folders of this machine: read in place where there is no cluster, refused where there is one.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use headwater_apiserver::{ApiServer, Place};
 use headwater_testing::{
-    PATIENCE, eventually,
+    PATIENCE, command, eventually,
     git::{Repository, server::GitServer},
 };
 use serde_json::{Value, json};
@@ -20,9 +20,9 @@ use crate::support::{
 };
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(arguments).current_dir(folder);
-    let output = command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    let mut git = command("git");
+    git.args(["-c", "user.name=T", "-c", "user.email=t@example.com"]).args(arguments).current_dir(folder);
+    let output = git.env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

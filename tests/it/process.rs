@@ -1,7 +1,6 @@
 //! The process from outside: health, metrics, logs and its command line.
 
-use std::process::Command;
-
+use headwater_testing::command;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -49,14 +48,14 @@ async fn an_object_without_the_label_is_not_touched(server: &Server) {
 
 #[test]
 fn an_unknown_flag_is_refused_with_a_word_on_usage() {
-    let output = Command::new(env!("CARGO_BIN_EXE_headwater")).args(["controller", "--no-such-flag"]).output().unwrap();
+    let output = command(env!("CARGO_BIN_EXE_headwater")).args(["controller", "--no-such-flag"]).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--no-such-flag"));
 }
 
 #[test]
 fn arguments_that_start_with_a_flag_mean_the_controller() {
-    let output = Command::new(env!("CARGO_BIN_EXE_headwater"))
+    let output = command(env!("CARGO_BIN_EXE_headwater"))
         .args(["--watch-all-namespaces=true", "--storage-path=/proc/none", "--no-such-flag"])
         .output()
         .unwrap();

@@ -9,6 +9,7 @@ use headwater_testing::{
         client::clone,
         server::{Access, GitServer},
     },
+    needs,
     proxy::{
         http::{HttpProxy, Manner},
         socks::{Guests, Socks},
@@ -194,6 +195,7 @@ async fn a_socks_proxy_leads_to_http_and_https_and_resolves_their_names() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socks_proxy_leads_to_ssh() {
+    needs!("sshd");
     let world = World::with(embedded(), "proxy-ssh", &["--log-level=trace"]).await;
     let sshd = Sshd::start().await;
     sshd.repository("r.git").commit(FILES);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use headwater_testing::{
     PATIENCE, eventually,
     git::signed::{Key, Signed},
+    needs,
 };
 use serde_json::{Value, json};
 
@@ -21,6 +22,7 @@ const VERIFIED: &str = "SourceVerified";
 
 on_each_server!(a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of);
 async fn a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of(server: &Server) {
+    needs!("gpg");
     let world = World::new(server, "signed").await;
     let (key, repository) = (Key::openpgp(), Signed::init(&world.git));
     let head = repository.commit(&key, FILES);
@@ -39,6 +41,7 @@ async fn a_commit_signed_by_a_key_of_the_secret_is_stored_and_told_of(server: &S
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_both_kinds_sign_commits_and_tags() {
+    needs!("gpg", "ssh-keygen");
     let world = World::new(embedded(), "signed-kinds").await;
     let (openpgp, ssh, repository) = (Key::openpgp(), Key::ssh(), Signed::init(&world.git));
     let keys = [("one.asc", openpgp.public.as_str()), ("two.sshpub", &ssh.public)];
@@ -89,6 +92,7 @@ async fn keys_of_both_kinds_sign_commits_and_tags() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_no_key_vouches_for_is_refused_and_never_stored() {
+    needs!("gpg", "ssh-keygen");
     let world = World::new(embedded(), "unsigned").await;
     let (openpgp, stranger, expired, ssh, other) = (Key::openpgp(), Key::other_openpgp(), Key::expired(), Key::ssh(), Key::other_ssh());
     let keys: [(&str, &[(&str, &str)]); 7] = [
@@ -143,6 +147,7 @@ async fn a_commit_that_no_key_vouches_for_is_refused_and_never_stored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_no_key_vouches_for_is_refused_and_never_stored() {
+    needs!("gpg", "ssh-keygen");
     let world = World::new(embedded(), "unsigned-tag").await;
     let (key, stranger, repository) = (Key::ssh(), Key::other_openpgp(), Signed::init(&world.git));
     world.space.secret("keys", &[("a.sshpub", &key.public), ("b.asc", &Key::openpgp().public)]).await;
@@ -197,6 +202,7 @@ async fn a_tag_that_no_key_vouches_for_is_refused_and_never_stored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_not_there_is_waited_for() {
+    needs!("ssh-keygen");
     let world = World::new(embedded(), "signed-secret").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     repository.commit(&key, FILES);
@@ -210,6 +216,7 @@ async fn a_secret_that_is_not_there_is_waited_for() {
 
 on_each_server!(a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_comes);
 async fn a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_comes(server: &Server) {
+    needs!("ssh-keygen");
     let world = World::new(server, "signed-then").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     repository.commit(&key, FILES);
@@ -242,6 +249,7 @@ async fn a_bad_commit_after_a_good_one_leaves_the_artifact_until_a_good_one_come
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_mode_verifies_the_same_revision_anew() {
+    needs!("ssh-keygen");
     let world = World::new(embedded(), "signed-mode").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     let head = repository.commit(&key, FILES);
@@ -282,6 +290,7 @@ async fn another_mode_verifies_the_same_revision_anew() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verification_that_comes_later_judges_what_is_there() {
+    needs!("ssh-keygen");
     let world = World::new(embedded(), "signed-later").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     let unsigned = repository.plain.commit(FILES);
@@ -306,6 +315,7 @@ async fn verification_that_comes_later_judges_what_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_verification_the_next_fetch_forgets_it() {
+    needs!("ssh-keygen");
     let world = World::new(embedded(), "signed-forget").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     repository.commit(&key, FILES);
@@ -328,6 +338,7 @@ async fn without_verification_the_next_fetch_forgets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verified_revision_is_not_fetched_again() {
+    needs!("gpg");
     let mut world = World::new(embedded(), "signed-same").await;
     let (key, repository) = (Key::openpgp(), Signed::init(&world.git));
     repository.commit(&key, FILES);
@@ -350,6 +361,7 @@ async fn a_verified_revision_is_not_fetched_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_lost_is_verified_before_it_is_stored_again() {
+    needs!("ssh-keygen");
     let world = World::new(embedded(), "signed-lost").await;
     let (key, repository) = (Key::ssh(), Signed::init(&world.git));
     let unsigned = repository.plain.commit(FILES);

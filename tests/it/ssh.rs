@@ -8,6 +8,7 @@ use std::{fs, path::Path};
 
 use headwater_testing::{
     git::client::clone,
+    needs,
     proxy::relay::{Cut, Relay},
     ssh::{Pair, Sshd, write_private},
 };
@@ -42,6 +43,7 @@ fn spec(url: &str, secret: &str) -> Value {
 
 on_each_server!(a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit);
 async fn a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit(server: &Server) {
+    needs!("sshd");
     let world = World::new(server, "ssh").await;
     let sshd = Sshd::start().await;
     let repository = sshd.repository("r.git");
@@ -65,6 +67,7 @@ async fn a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit(serve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_name_a_commit_works_with_each_version_of_the_protocol() {
+    needs!("sshd");
     // A server that does not accept the variable speaks the oldest version.
     for (test, options, protocol) in [("ssh-v2", &[][..], "version=2"), ("ssh-v0", &["AcceptEnv LANG"][..], "")] {
         let world = World::new(embedded(), test).await;
@@ -104,6 +107,7 @@ async fn each_way_to_name_a_commit_works_with_each_version_of_the_protocol() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_named_in_the_url_is_git() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-user", &[], &[]).await;
     let path = sshd.url("r.git").split_once('@').unwrap().1.to_owned();
     world.space.source("default", spec(&format!("ssh://{path}"), "key")).await;
@@ -137,6 +141,7 @@ async fn a_path_is_quoted_so_that_no_shell_takes_it_apart() {
         ("backslash", "a%5Cb.git", "a\\b.git"),
         ("exclamation", "wow!!%21.git", "wow!!!.git"),
     ];
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-quote", &["--concurrent=8"], &[]).await;
     sshd.answer(&format!("cd \"$(mktemp -d -p {})\" && exec sh -c \"$SSH_ORIGINAL_COMMAND\"", sshd.root().display()));
     for (name, path, folder) in PATHS {
@@ -160,6 +165,7 @@ async fn a_path_is_quoted_so_that_no_shell_takes_it_apart() {
 async fn a_path_that_looks_like_an_option_stays_a_path() {
     const PATHS: [(&str, &str); 4] =
         [("short", "/-u.git"), ("long", "/--upload-pack=touch%20x/r.git"), ("nul", "/r%00.git"), ("line", "/r.git%0Atouch%20x")];
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-option", &["--concurrent=4"], &[]).await;
     for (name, path) in PATHS {
         let url = format!("ssh://{}@127.0.0.1:{}{path}", sshd.user, sshd.port);
@@ -180,6 +186,7 @@ async fn a_path_that_looks_like_an_option_stays_a_path() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_looks_like_an_option_is_a_host_that_is_not_there() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-host", &[], &[]).await;
     let mark = world.folder.path().join("mark");
     let url = format!("ssh://-oProxyCommand=touch%20{}/r.git", mark.display().to_string().replace('/', "%2F"));
@@ -195,6 +202,7 @@ async fn a_host_that_looks_like_an_option_is_a_host_that_is_not_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_is_not_there_is_not_found() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-missing", &[], &[]).await;
     world.space.source("x", spec(&sshd.url("none.git"), "key")).await;
     let object = world.space.failed("x", "GitOperationFailed").await;
@@ -211,6 +219,7 @@ async fn a_repository_that_is_not_there_is_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_sources_of_one_host_are_fetched_side_by_side() {
+    needs!("sshd");
     let (world, sshd, head) = world("ssh-many", &["--concurrent=10"], &[]).await;
     for n in 0..20 {
         world.space.source(&format!("x{n}"), spec(&sshd.url("r.git"), "key")).await;
@@ -222,6 +231,7 @@ async fn many_sources_of_one_host_are_fetched_side_by_side() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn git_itself_gets_in_with_the_right_key_to_the_right_host() {
+    needs!("sshd", "ssh", "ssh-keygen");
     let (mut sshd, folder) = (Sshd::start().await, tempfile::tempdir().unwrap());
     sshd.repository("r.git").commit(FILES);
     let (key, known, unknown) = (folder.path().join("key"), folder.path().join("known"), folder.path().join("unknown"));

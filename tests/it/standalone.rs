@@ -1,13 +1,8 @@
 //! `headwater standalone` as a process: what it refuses, and what survives its end.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-    time::Duration,
-};
+use std::{fs, path::Path, process::Output, time::Duration};
 
-use headwater_testing::{eventually, git::Repository, port};
+use headwater_testing::{command, eventually, git::Repository, port};
 
 use crate::support::{
     artifact,
@@ -15,7 +10,7 @@ use crate::support::{
 };
 
 fn run(arguments: &[&str]) -> Output {
-    Command::new("timeout").args(["20", env!("CARGO_BIN_EXE_headwater"), "standalone"]).args(arguments).output().unwrap()
+    command("timeout").args(["20", env!("CARGO_BIN_EXE_headwater"), "standalone"]).args(arguments).output().unwrap()
 }
 
 fn refused(arguments: &[&str], words: &[&str]) {

@@ -5,6 +5,7 @@ use headwater_testing::{
         client::clone,
         server::{Access, GitServer},
     },
+    needs,
     proxy::{http::HttpProxy, socks::Guests},
     ssh::{Pair, write_private},
     tls::Authority,
@@ -121,6 +122,7 @@ async fn a_pair_that_is_none_is_refused_and_tells_no_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_format_of_a_key_and_each_way_to_sign_in_beside_it_work() {
+    needs!("ssh-keygen");
     let guarded = Guarded::new("mtls-formats").await;
     let ecdsa = Pair { private: guarded.key.clone(), public: String::new() };
     let rsa = Pair::fixed("rsa");

@@ -16,6 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("gpg", "gnupg"),
     ("gzip", "gzip"),
     ("mount", "mount"),
+    ("ssh", "openssh-client"),
     ("ssh-keygen", "openssh-client"),
     ("sshd", "openssh-server"),
     ("tar", "tar"),

@@ -11,8 +11,9 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::State,
-    http::{HeaderMap, Method, Request, Response, Uri},
+    http::{HeaderMap, Method, Request, Response, Uri, uri::PathAndQuery},
 };
+use reqwest::redirect::Policy;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -38,6 +39,11 @@ impl Asked {
     /// Method, path and query, such as `GET /path?query`.
     pub fn line(&self) -> String {
         format!("{} {}", self.method, self.uri)
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("", PathAndQuery::as_str)
     }
 
     /// The path, without the query.
@@ -66,7 +72,7 @@ impl Asked {
     }
 }
 
-type Answers = dyn Fn(&Asked) -> Response<Body> + Send + Sync;
+type Answers = dyn Fn(&Asked) -> Option<Response<Body>> + Send + Sync;
 
 /// A server that answers as a test says, and keeps what it was asked. It ends with its owner.
 #[derive(Debug)]
@@ -82,26 +88,35 @@ pub struct Web {
 #[derive(Clone)]
 struct Shared {
     answers: Arc<Answers>,
+    /// The origin of the server that answers the other requests.
+    behind: Option<String>,
+    http: reqwest::Client,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Web {
-    /// A server that answers each request so. For an answer that never comes, see [`never`].
+    /// A server that answers each request so. For an answer that never comes, see [`never()`].
     pub async fn start(answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
-        Self::listen(None, Box::new(answers)).await
+        Self::listen(None, None, Box::new(move |asked| Some(answers(asked)))).await
+    }
+
+    /// A server in front of another, whose origin is `behind`: what `answers` does not answer is passed on to it.
+    pub async fn before(behind: &str, answers: impl Fn(&Asked) -> Option<Response<Body>> + Send + Sync + 'static) -> Self {
+        Self::listen(None, Some(behind.to_owned()), Box::new(answers)).await
     }
 
     /// Like [`Self::start`], over TLS.
     pub async fn start_tls(tls: TlsAcceptor, answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
-        Self::listen(Some(tls), Box::new(answers)).await
+        Self::listen(Some(tls), None, Box::new(move |asked| Some(answers(asked)))).await
     }
 
-    async fn listen(tls: Option<TlsAcceptor>, answers: Box<Answers>) -> Self {
+    async fn listen(tls: Option<TlsAcceptor>, behind: Option<String>, answers: Box<Answers>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
-        let shared = Shared { answers: answers.into(), asked: Arc::clone(&asked) };
+        let http = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
+        let shared = Shared { answers: answers.into(), behind, http, asked: Arc::clone(&asked) };
         let router = Router::new().fallback(answered).with_state(shared);
         let mut tasks = JoinSet::new();
         match tls {
@@ -131,6 +146,11 @@ impl Web {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
+    /// Paths and queries of the requests so far.
+    pub fn targets(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|asked| asked.target().to_owned()).collect()
+    }
+
     /// Methods, paths and queries of the requests so far, such as `GET /path?query`.
     pub fn lines(&self) -> Vec<String> {
         self.asked.lock().unwrap().iter().map(Asked::line).collect()
@@ -142,11 +162,21 @@ async fn answered(State(shared): State<Shared>, request: Request<Body>) -> Respo
     let body = to_bytes(body, REQUEST).await.unwrap_or_default();
     let asked = Asked { method: head.method, uri: head.uri, headers: head.headers, body };
     shared.asked.lock().unwrap().push(asked.clone());
-    let answer = (shared.answers)(&asked);
-    if answer.extensions().get::<Never>().is_some() {
-        std::future::pending::<()>().await;
+    match ((shared.answers)(&asked), shared.behind) {
+        (Some(answer), _) if answer.extensions().get::<Never>().is_some() => std::future::pending().await,
+        (Some(answer), _) => answer,
+        (None, Some(behind)) => passed_on(&shared.http, &behind, asked).await,
+        (None, None) => answer(404, &[], ""),
     }
-    answer
+}
+
+async fn passed_on(http: &reqwest::Client, behind: &str, mut asked: Asked) -> Response<Body> {
+    asked.headers.remove("host");
+    let request = http.request(asked.method, format!("{behind}{}", asked.uri)).headers(asked.headers).body(asked.body);
+    let answered = request.send().await.unwrap();
+    let headers = answered.headers().iter().filter(|(name, _)| *name != "transfer-encoding");
+    let answer = headers.fold(Response::builder().status(answered.status()), |answer, (name, value)| answer.header(name, value));
+    answer.body(Body::from(answered.bytes().await.unwrap())).unwrap()
 }
 
 /// Marks an answer that never comes.
@@ -164,11 +194,6 @@ pub fn never() -> Response<Body> {
 pub fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
     let answer = headers.iter().fold(Response::builder().status(status), |answer, (name, value)| answer.header(*name, *value));
     answer.body(body.into()).unwrap()
-}
-
-/// An answer with JSON.
-pub fn json(status: u16, body: &impl ToString) -> Response<Body> {
-    answer(status, &[("content-type", "application/json")], body.to_string())
 }
 
 /// Serves `router` on a free loopback port for as long as the returned tasks live, and says on which port.
@@ -193,15 +218,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_answers_as_it_is_told_and_keeps_what_it_was_asked() {
-        let web = Web::start(|asked| if asked.path() == "/a" { json(201, &"{}") } else { answer(404, &[], "") }).await;
+        let web = Web::start(|asked| if asked.path() == "/a" { answer(201, &[("x-made", "yes")], "") } else { answer(404, &[], "") }).await;
         let client = reqwest::Client::new();
         let made = client.post(web.url("/a?b=c")).header("authorization", "me").body("text").send().await.unwrap();
-        assert_eq!((made.status().as_u16(), made.headers()["content-type"].to_str().unwrap()), (201, "application/json"));
+        assert_eq!((made.status().as_u16(), made.headers()["x-made"].to_str().unwrap()), (201, "yes"));
         assert_eq!(client.get(web.url("/b")).send().await.unwrap().status(), 404);
         assert_eq!(web.lines(), ["POST /a?b=c", "GET /b"]);
         let asked = web.take().remove(0);
         assert_eq!((asked.query(), asked.authorization(), asked.text().as_str()), ("b=c", Some("me"), "text"));
         assert!(web.asked().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_server_in_front_of_another_passes_on_what_it_does_not_answer() {
+        let behind = Web::start(|asked| answer(201, &[("x-by", "behind")], asked.body.clone())).await;
+        let front = Web::before(&behind.origin, |asked| (asked.path() == "/own").then(|| answer(202, &[], "own"))).await;
+        let client = reqwest::Client::new();
+        assert_eq!(client.get(front.url("/own")).send().await.unwrap().status(), 202);
+        let passed = client.post(front.url("/other?x")).body("text").send().await.unwrap();
+        assert_eq!((passed.status().as_u16(), passed.headers()["x-by"].to_str().unwrap()), (201, "behind"));
+        assert_eq!(passed.text().await.unwrap(), "text");
+        assert_eq!((front.lines().len(), behind.lines()), (2, vec!["POST /other?x".to_owned()]));
     }
 
     #[tokio::test]

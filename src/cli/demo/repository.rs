@@ -170,13 +170,13 @@ const PIXEL: &str = "GIF89a\u{1}\0\u{1}\0\0\0\0,\0\0\0\0\u{1}\0\u{1}\0\0\u{2}\u{
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use std::process::Command;
+    use headwater_testing::command;
 
     use super::*;
 
     fn git(at: &Path, arguments: &[&str]) -> String {
         let isolated = [("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1")];
-        let output = Command::new("git").args(arguments).current_dir(at).envs(isolated).output().unwrap();
+        let output = command("git").args(arguments).current_dir(at).envs(isolated).output().unwrap();
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }

@@ -1,11 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::body::Body;
+use axum::http::{HeaderMap, Response};
+use headwater_testing::web::{self, Asked, Web};
 
 use super::*;
 
@@ -19,6 +19,10 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    fn of(asked: &Asked) -> Self {
+        Self { line: asked.line(), headers: asked.headers.clone(), body: String::from_utf8(asked.body.to_vec()).unwrap() }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -31,33 +35,17 @@ impl Seen {
 /// A provider on this machine, gone when dropped.
 pub(super) struct Server {
     pub base: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    task: tokio::task::JoinHandle<()>,
+    web: Web,
 }
 
 impl Server {
     pub async fn start(answer: impl Fn(&Seen) -> Response<Body> + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-        let (answer, record) = (Arc::new(answer), Arc::clone(&seen));
-        let router = Router::new().fallback(move |request: axum::extract::Request| {
-            let (answer, record) = (Arc::clone(&answer), Arc::clone(&record));
-            async move {
-                let line = format!("{} {}", request.method(), request.uri());
-                let headers = request.headers().clone();
-                let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
-                let seen = Seen { line, headers, body: String::from_utf8(body.to_vec()).unwrap() };
-                record.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
-                answer(&seen)
-            }
-        });
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { base, seen, task }
+        let web = Web::start(move |asked| answer(&Seen::of(asked))).await;
+        Self { base: web.origin.clone(), web }
     }
 
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.web.asked().iter().map(Seen::of).collect()
     }
 
     /// The one request that came.
@@ -67,24 +55,17 @@ impl Server {
     }
 
     pub fn lines(&self) -> Vec<String> {
-        self.seen().into_iter().map(|seen| seen.line).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
+        self.web.lines()
     }
 }
 
 pub(super) fn answer(status: u16, body: impl Into<Body>) -> Response<Body> {
-    Response::builder().status(StatusCode::from_u16(status).unwrap()).body(body.into()).unwrap()
+    web::answer(status, &[], body)
 }
 
 /// An answer that never ends.
 pub(super) fn endless() -> Response<Body> {
-    let chunks = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 4096]));
-    answer(200, Body::from_stream(chunks))
+    answer(200, web::body::endless(" "))
 }
 
 /// What a request is made of.

@@ -1,17 +1,19 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod content;
-pub(super) mod server;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use bstr::ByteSlice as _;
 use headwater_storage::{Contents as _, Mode};
+use headwater_testing::git::{Repository, git, script, server::GitServer};
+use headwater_testing::web::{Web, answer, never};
 
 use super::*;
-use server::{Answer, Server, git};
+
+/// The type of the first answer of a Git server.
+const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 
 pub(super) fn remote(url: &str) -> Remote {
     Remote {
@@ -41,33 +43,26 @@ fn filtered(filter: &str) -> Reference {
     Reference::Semver { range: "*".into(), filter: Some(filter.into()) }
 }
 
-/// A repository with a branch `main` of two commits, tags, and a pull request's reference.
-pub(super) fn sample(at: &Path) -> String {
-    git(at, &["init", "-q", "-b", "main", "w"]);
-    let work = at.join("w");
-    std::fs::create_dir_all(work.join("dir/sub")).unwrap();
-    std::fs::write(work.join("a.yaml"), "a: 1\n").unwrap();
-    std::fs::write(work.join("dir/sub/run.sh"), "#!/bin/sh\n").unwrap();
-    std::fs::write(work.join("dir/.sourceignore"), "*.txt\n").unwrap();
-    std::fs::set_permissions(work.join("dir/sub/run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    git(&work, &["add", "."]);
-    git(&work, &["commit", "-qm", "first"]);
-    git(&work, &["tag", "v1.0.0", "-am", "annotated"]);
-    std::fs::write(work.join("a.yaml"), "a: 2\n").unwrap();
+/// Puts a branch `main` of two commits into a repository, tags, and a pull request's reference. Answers the commits.
+pub(super) fn sample(repository: &Repository) -> [String; 2] {
+    let first = repository.commit_entries(
+        "main",
+        "first",
+        &[("100644", "a.yaml", b"a: 1\n"), ("100644", "dir/.sourceignore", b"*.txt\n"), ("100755", "dir/sub/run.sh", b"#!/bin/sh\n")],
+    );
+    repository.annotated_tag("v1.0.0");
     let long = format!("{}\n\nbody", "x".repeat(51));
-    git(&work, &["commit", "-qam", &long]);
-    git(&work, &["tag", "1.1.0"]);
-    git(&work, &["update-ref", "refs/pull/7/head", "HEAD"]);
-    git(at, &["clone", "-q", "--mirror", "w", "r.git"]);
-    git(&work, &["rev-parse", "HEAD"])
+    let second = repository.change("main", &long, &[("100644", "a.yaml", b"a: 2\n")]);
+    repository.tag("1.1.0");
+    repository.set_ref("refs/pull/7/head", &second);
+    [first, second]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_of_reference_resolves_as_flux_names_it() {
-    let server = Server::git();
-    let second = sample(server.root());
-    let first = git(&server.root().join("w"), &["rev-parse", "HEAD~"]);
-    let remote = remote(&server.url("/r.git"));
+    let server = GitServer::start().await;
+    let [first, second] = sample(&server.repository("r.git"));
+    let remote = remote(&server.url("r.git"));
     for (reference, revision) in [
         (branch("main"), format!("main@sha1:{second}")),
         (Reference::Tag("v1.0.0".into()), format!("v1.0.0@sha1:{first}")),
@@ -87,10 +82,10 @@ async fn every_kind_of_reference_resolves_as_flux_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_named() {
-    let server = Server::git();
-    sample(server.root());
-    git(server.root(), &["init", "-q", "--bare", "empty.git"]);
-    let (url, bare) = (server.url("/r.git"), remote(&server.url("/r.git")));
+    let server = GitServer::start().await;
+    sample(&server.repository("r.git"));
+    server.repository("empty.git");
+    let (url, bare) = (server.url("r.git"), remote(&server.url("r.git")));
     let text = async |remote: &Remote, reference| resolve(remote, &reference).await.unwrap_err().to_string();
     let clone = format!("unable to clone '{url}': couldn't find remote ref");
     assert_eq!(text(&bare, branch("nope")).await, format!("{clone} \"refs/heads/nope\""));
@@ -102,9 +97,9 @@ async fn what_is_not_there_is_named() {
     let name = Reference::Name("refs/x/y".into());
     assert_eq!(text(&bare, name).await, "unable to resolve ref 'refs/x/y' to a specific commit");
     assert!(matches!(resolve(&bare, &branch("a\nb")).await, Err(Error::InvalidReference { .. })));
-    let empty = remote(&server.url("/empty.git"));
+    let empty = remote(&server.url("empty.git"));
     assert!(matches!(resolve(&empty, &branch("main")).await, Err(Error::EmptyRepository { .. })));
-    let none = remote(&server.url("/none.git"));
+    let none = remote(&server.url("none.git"));
     assert!(matches!(resolve(&none, &branch("main")).await, Err(Error::RepositoryNotFound { .. })));
     let ssh = remote("ssh://git@127.0.0.1:1/r.git");
     assert!(matches!(resolve(&ssh, &branch("main")).await, Err(Error::InvalidSsh { .. })));
@@ -118,9 +113,9 @@ async fn what_is_not_there_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkout_is_the_tree_that_git_holds() {
-    let server = Server::git();
-    sample(server.root());
-    let remote = remote(&server.url("/r.git"));
+    let server = GitServer::start().await;
+    sample(&server.repository("r.git"));
+    let remote = remote(&server.url("r.git"));
     for reference in [branch("main"), Reference::Tag("v1.0.0".into())] {
         let head = resolve(&remote, &reference).await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
@@ -150,19 +145,12 @@ async fn a_checkout_is_the_tree_that_git_holds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trees_that_lead_out_are_refused() {
-    let server = Server::git();
-    sample(server.root());
-    let bare = server.root().join("r.git");
-    let blob = git(&bare, &["rev-parse", "main:a.yaml"]);
+    let server = GitServer::start().await;
+    let repository = server.repository("r.git");
+    let blob = repository.blob(b"a: 1\n");
     for name in ["..", ".", ".git", ".GiT", "git~1", ".git. ", "a/b"] {
-        let mut raw = format!("100644 {name}\0").into_bytes();
-        raw.extend(hex::decode(&blob).unwrap());
-        let file = server.root().join("tree");
-        std::fs::write(&file, raw).unwrap();
-        let literally = ["hash-object", "-t", "tree", "-w", "--literally", file.to_str().unwrap()];
-        let commit = git(&bare, &["commit-tree", "-m", "evil", &git(&bare, &literally)]);
-        git(&bare, &["update-ref", "refs/heads/evil", &commit]);
-        let remote = remote(&server.url("/r.git"));
+        repository.commit_tree("evil", &repository.raw_tree(&[("100644", name.as_bytes(), &blob)]));
+        let remote = remote(&server.url("r.git"));
         let head = resolve(&remote, &branch("evil")).await.unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let error = fetch(&remote, &head, &Content::default(), scratch.path()).await.err().unwrap();
@@ -172,9 +160,9 @@ async fn trees_that_lead_out_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bounds_are_named_settings() {
-    let server = Server::git();
-    sample(server.root());
-    let url = server.url("/r.git");
+    let server = GitServer::start().await;
+    sample(&server.repository("r.git"));
+    let url = server.url("r.git");
     let head = resolve(&remote(&url), &branch("main")).await.unwrap();
     let limits = Limits::default();
     for (limits, setting) in [
@@ -191,7 +179,7 @@ async fn bounds_are_named_settings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_costs_no_more_than_the_deadline() {
-    let server = Server::answering(|_| Answer::Hang);
+    let server = Web::start(|_| never()).await;
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(300);
     let error = resolve(&Remote { deadline, ..remote(&server.url("/r")) }, &branch("main")).await.unwrap_err();
@@ -201,7 +189,11 @@ async fn a_server_that_hangs_costs_no_more_than_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_stops_talking_is_cut_off() {
-    let server = Server::answering(|_| Answer::Endless);
+    let server = Web::start(|_| {
+        let endless = script::endless(b"000eversion 2\n".to_vec(), b"0009abcd\n".repeat(1000));
+        answer(200, &[("content-type", ADVERTISEMENT)], endless)
+    })
+    .await;
     let limits = Limits { refs_size: 1 << 20, ..Limits::default() };
     let error = resolve(&Remote { limits, ..remote(&server.url("/r")) }, &branch("main")).await.unwrap_err();
     assert!(matches!(error, Error::TooLarge { setting: "git-max-refs-size", .. }), "{error}");
@@ -209,40 +201,38 @@ async fn a_server_that_never_stops_talking_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_and_refusals_have_their_meaning() {
-    for (status, wanted) in [("401 No", "authentication required"), ("403 No", "authorization failed"), ("200 OK", "repository not found")]
-    {
-        let server = Server::answering(move |_| Answer::Text(format!("HTTP/1.1 {status}\r\ncontent-length: 7\r\n\r\ngarbage")));
+    for (status, wanted) in [(401, "authentication required"), (403, "authorization failed"), (200, "repository not found")] {
+        let server = Web::start(move |_| answer(status, &[], "garbage")).await;
         let error = resolve(&remote(&server.url("/r")), &branch("main")).await.unwrap_err().to_string();
         assert!(error.ends_with(wanted), "{error}");
     }
-    let garbage = "HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\ncontent-length: 7\r\n\r\ngarbage";
-    let server = Server::answering(move |_| Answer::Text(garbage.into()));
+    let server = Web::start(|_| answer(200, &[("content-type", ADVERTISEMENT)], "garbage")).await;
     let error = resolve(&remote(&server.url("/r")), &branch("main")).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_stay_at_home_when_a_redirect_leaves() {
-    let away = Server::git();
-    let id = sample(away.root());
-    let target = away.url("");
-    let home =
-        Server::answering(move |path| Answer::Text(format!("HTTP/1.1 302 Found\r\nlocation: {target}{path}\r\ncontent-length: 0\r\n\r\n")));
+    let away = GitServer::start().await;
+    let [_, id] = sample(&away.repository("r.git"));
+    let target = away.origin.clone();
+    let home = Web::start(move |asked| answer(302, &[("location", &format!("{target}{}", asked.uri))], "")).await;
     let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
     let remote = Remote { auth, ..remote(&home.url("/r.git")) };
     let head = resolve(&remote, &branch("main")).await.unwrap();
     assert_eq!(head.id.to_string(), id);
-    assert!(home.seen().iter().all(|head| head.contains("authorization: Basic bWU6czNjcmV0")));
-    assert!(away.seen().len() >= 2 && !away.seen().iter().any(|head| head.contains("authorization")));
+    assert!(home.asked().iter().all(|asked| asked.authorization() == Some("Basic bWU6czNjcmV0")));
+    assert!(away.seen().len() >= 2 && away.seen().iter().all(|seen| seen.authorization.is_none()));
     assert!(!format!("{remote:?}").contains("s3cret"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_that_leads_elsewhere_than_the_server_says_is_refused() {
-    let server = Server::git();
-    let second = sample(server.root());
-    let tag = git(&server.root().join("w"), &["rev-parse", "v1.0.0"]);
-    let remote = remote(&server.url("/r.git"));
+    let server = GitServer::start().await;
+    let repository = server.repository("r.git");
+    let [_, second] = sample(&repository);
+    let tag = git(repository.path(), &["rev-parse", "v1.0.0"]);
+    let remote = remote(&server.url("r.git"));
     let scratch = tempfile::tempdir().unwrap();
     let honest = resolve(&remote, &Reference::Tag("v1.0.0".into())).await.unwrap();
     assert_eq!(honest.tag.as_ref().unwrap().object.unwrap().to_string(), tag);
@@ -253,8 +243,8 @@ async fn a_tag_that_leads_elsewhere_than_the_server_says_is_refused() {
     let error = fetch(&remote, &lying, &Content::default(), &scratch.path().join("lying")).await.err().unwrap();
     assert!(matches!(error, Error::Corrupt { .. } | Error::CommitNotFound { .. }), "{error}");
 
-    let work = remote_of_this_machine(&server.root().join("w"));
-    let error = fetch(&work, &lying, &Content::default(), &scratch.path().join("local")).await.err().unwrap();
+    let here = remote_of_this_machine(repository.path());
+    let error = fetch(&here, &lying, &Content::default(), &scratch.path().join("local")).await.err().unwrap();
     assert!(error.to_string().contains("does not lead to"), "{error}");
 }
 

@@ -5,76 +5,28 @@ mod access;
 mod content;
 mod lists;
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+pub(super) use headwater_testing::web::{Asked, Web as Fake, answer, body};
 
 use super::*;
 
-pub(super) const AUTHORIZATION: &str = "authorization";
 pub(super) const USER: &str = "me";
 pub(super) const PASSWORD: &str = "pa55w0rd";
 
-/// What a server was asked.
-#[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: Method,
-    /// Path and query.
-    pub(super) target: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: String,
-}
-
-impl Asked {
-    pub(super) fn authorization(&self) -> Option<&str> {
-        self.headers.get(AUTHORIZATION)?.to_str().ok()
-    }
-}
-
-/// A server on loopback that answers as `answer` says, and keeps what it was asked.
-pub(super) struct Fake {
-    pub(super) address: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
-    _tasks: JoinSet<()>,
-}
-
-impl Fake {
-    pub(super) async fn start(answer: impl Fn(&Asked) -> Response<Body> + Clone + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&asked);
-        let handler = move |method: Method, uri: Uri, headers: HeaderMap, body: String| {
-            let target = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-            let request = Asked { method, target, headers, body };
-            kept.lock().unwrap().push(request.clone());
-            let answer = answer(&request);
-            async move { answer }
-        };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move { axum::serve(listener, Router::new().fallback(handler)).await.unwrap() });
-        Self { address, asked, _tasks: tasks }
-    }
-
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    pub(super) fn targets(&self) -> Vec<String> {
-        self.asked().into_iter().map(|asked| asked.target).collect()
-    }
-
-    pub(super) fn registry(&self, credentials: Credentials) -> Registry {
+/// Clients of a server.
+pub(super) trait Registries {
+    fn registry(&self, credentials: Credentials) -> Registry {
         self.limited(credentials, Limits::default())
     }
 
-    pub(super) fn limited(&self, credentials: Credentials, limits: Limits) -> Registry {
+    fn limited(&self, credentials: Credentials, limits: Limits) -> Registry;
+}
+
+impl Registries for Fake {
+    fn limited(&self, credentials: Credentials, limits: Limits) -> Registry {
         Registry::new(clients(), &self.address, Scheme::Http, credentials, limits).unwrap()
     }
 }
@@ -92,19 +44,8 @@ pub(super) fn encoded() -> String {
     format!("Basic {}", super::token::encoded(USER, PASSWORD))
 }
 
-/// An answer with headers.
-pub(super) fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
-    let response = headers.iter().fold(Response::builder().status(status), |response, (name, value)| response.header(*name, *value));
-    response.body(body.into()).unwrap()
-}
-
 pub(super) fn json(body: impl Into<Body>) -> Response<Body> {
     answer(200, &[("content-type", "application/json")], body)
-}
-
-/// A body whose length is not said before.
-pub(super) fn unsized_body(content: &'static [u8]) -> Body {
-    Body::from_stream(futures::stream::iter(content.chunks(7).map(Ok::<_, std::io::Error>)))
 }
 
 pub(super) fn descriptor(content: &[u8]) -> Descriptor {

@@ -7,12 +7,9 @@ mod mutated;
 mod openpgp;
 mod ssh;
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    process::{Command, Output},
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, path::Path, process::Output, time::SystemTime};
+
+use headwater_testing::command;
 
 use super::*;
 
@@ -30,7 +27,7 @@ fn keys(name: &str, content: impl Into<Vec<u8>>) -> Keys {
 }
 
 fn run(program: &str, arguments: &[&str], folder: &Path) -> Output {
-    let output = Command::new(program)
+    let output = command(program)
         .args(arguments)
         .current_dir(folder)
         .env("GNUPGHOME", folder.join("gnupg"))
@@ -73,6 +70,8 @@ impl Repository {
 
 /// What every repository is asked, however it signs: a commit, a tag, a merge of a signed tag, and what is no longer what was signed.
 fn signs_commits_and_tags(repository: &Repository, keys: &Keys, id: &str) {
+    // A signature is never made after it is judged, however long the programs take.
+    let now = SystemTime::now;
     repository.git(&["commit", "-q", "--allow-empty", "-S", "-m", "one"]);
     repository.git(&["checkout", "-q", "-b", "side"]);
     repository.git(&["commit", "-q", "--allow-empty", "-m", "two"]);
@@ -81,34 +80,32 @@ fn signs_commits_and_tags(repository: &Repository, keys: &Keys, id: &str) {
     repository.git(&["merge", "-q", "-S", "--no-ff", "-m", "merged", "v1"]);
     let (first, merge, tag) = (repository.object("commit", "main~1"), repository.object("commit", "main"), repository.object("tag", "v1"));
     assert!(String::from_utf8_lossy(&merge).contains("\nmergetag object "));
-    // A signature of a later second than this would not count yet.
-    let now = SystemTime::now();
     for object in [Object::Commit(&first), Object::Commit(&merge), Object::Tag(&tag)] {
         assert!(is_signed(object));
-        assert_eq!(verify(object, keys, now).as_deref(), Ok(id), "{object:?}");
+        assert_eq!(verify(object, keys, now()).as_deref(), Ok(id), "{object:?}");
     }
     let plain = repository.object("commit", "side");
     assert!(!is_signed(Object::Commit(&plain)));
-    assert_eq!(verify(Object::Commit(&plain), keys, now).unwrap_err().to_string(), "unsupported signature type: empty");
+    assert_eq!(verify(Object::Commit(&plain), keys, now()).unwrap_err().to_string(), "unsupported signature type: empty");
 
     let tampered = |object: &[u8], from: &str, to: &str| String::from_utf8(object.to_vec()).unwrap().replacen(from, to, 1).into_bytes();
     for altered in
         [tampered(&first, "\n\none", "\n\nOne"), tampered(&merge, "\nparent ", "\nparent 0"), tampered(&merge, "mergetag", "merge-tag")]
     {
-        assert!(verify(Object::Commit(&altered), keys, now).unwrap_err().to_string().contains(": no matching key"));
+        assert!(verify(Object::Commit(&altered), keys, now()).unwrap_err().to_string().contains(": no matching key"));
     }
     for altered in [tampered(&tag, "two paragraphs", "two paragraph"), tampered(&tag, "tag v1", "tag v2")] {
-        assert!(verify(Object::Tag(&altered), keys, now).unwrap_err().to_string().contains(": no matching key"));
+        assert!(verify(Object::Tag(&altered), keys, now()).unwrap_err().to_string().contains(": no matching key"));
     }
     // Names and messages are of any encoding.
     std::fs::write(repository.folder.path().join("message"), b"caf\xe9\n").unwrap();
     repository.git(&["-c", "i18n.commitEncoding=ISO-8859-1", "commit", "-q", "--allow-empty", "-S", "-F", "message"]);
     let latin = repository.object("commit", "main");
     assert!(std::str::from_utf8(&latin).is_err());
-    assert_eq!(verify(Object::Commit(&latin), keys, SystemTime::now()).as_deref(), Ok(id));
+    assert_eq!(verify(Object::Commit(&latin), keys, now()).as_deref(), Ok(id));
     // A signature is of one kind of object: what a commit says is not what a tag says.
-    assert!(verify(Object::Tag(&first), keys, now).is_err());
-    assert!(verify(Object::Commit(&tag), keys, now).is_err());
+    assert!(verify(Object::Tag(&first), keys, now()).is_err());
+    assert!(verify(Object::Commit(&tag), keys, now()).is_err());
 }
 
 #[test]

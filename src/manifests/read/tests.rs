@@ -84,7 +84,7 @@ fn what_leads_nowhere_is_told_and_keeps_what_it_had() {
 #[test]
 fn pipes_are_not_opened() {
     let dir = folder(&[("a.yaml", &map("a"))]);
-    let made = std::process::Command::new("mkfifo").arg(dir.path().join("p.yaml")).status().unwrap();
+    let made = headwater_testing::command("mkfifo").arg(dir.path().join("p.yaml")).status().unwrap();
     assert!(made.success());
     symlink("/dev/null", dir.path().join("null.yaml")).unwrap();
     let scan = late(&dir, &Manifests::new());

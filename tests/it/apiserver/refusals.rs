@@ -2,12 +2,11 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
-use headwater_testing::loudly;
+use headwater_testing::tmpfs::Tmpfs;
 
 use super::standalone::Standalone;
 
@@ -113,23 +112,13 @@ async fn a_folder_that_cannot_be_written_to_is_refused() {
     // Not even root writes here.
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "ro,size=1m", "tmpfs"]).arg(&data).output();
-    if mounted.is_ok_and(|output| output.status.success()) {
-        let refusal = process.refusal().await;
-        assert!(Command::new("umount").arg("-l").arg(&data).status().unwrap().success());
-        says(&refusal, &["data", "ead-only file system"]);
-    } else {
-        loudly("SKIPPED the test of a read-only data folder: it needs to mount a tmpfs");
-    }
+    let Some(disk) = Tmpfs::mount(&data, "ro,size=1m") else { return };
+    says(&process.refusal().await, &["data", "ead-only file system"]);
+    drop(disk);
     // One that is full.
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&data).output();
-    if mounted.is_ok_and(|output| output.status.success()) {
-        let filled = fs::File::create(data.join("ballast")).and_then(|mut file| file.write_all(&vec![0; 60_000]));
-        let refusal = process.refusal().await;
-        assert!(Command::new("umount").arg("-l").arg(&data).status().unwrap().success());
-        filled.unwrap();
-        says(&refusal, &["o space left"]);
-    }
+    let Some(_disk) = Tmpfs::mount(&data, "size=64k") else { return };
+    fs::write(data.join("ballast"), vec![0; 60_000]).unwrap();
+    says(&process.refusal().await, &["o space left"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use headwater_testing::{eventually, port, process::Process};
+use headwater_testing::{command, eventually, port, process::Process};
 
 use super::api::{Api, SOON};
 
@@ -43,8 +43,8 @@ impl Standalone {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-        command
+        let mut headwater = command(env!("CARGO_BIN_EXE_headwater"));
+        headwater
             .arg("standalone")
             .arg(format!("--manifests={}", self.data.with_file_name("manifests").display()))
             .arg(format!("--data={}", self.data.display()))
@@ -53,13 +53,12 @@ impl Standalone {
             .arg(format!("--storage-adv-addr={}", self.artifacts))
             .env("TMPDIR", self.data.with_file_name("tmp"))
             .stdin(Stdio::null());
-        command
+        headwater
     }
 
     /// Starts the process, without waiting for it.
     pub fn spawn(&mut self) {
-        let mut command = self.command();
-        self.process.spawn(&mut command);
+        self.process.spawn(&mut self.command());
     }
 
     /// Starts the process and waits until it answers.

@@ -1,13 +1,12 @@
 //! `spec.lfs`.
 
-use std::process::Command;
-
 use headwater_testing::{
+    command,
     git::{
         front::{Front, pointer},
         server::Access,
     },
-    loudly, noise,
+    needs, noise,
 };
 use serde_json::{Value, json};
 
@@ -151,24 +150,20 @@ async fn a_server_without_large_files_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn git_lfs_itself_gets_the_same_files_from_this_server() {
-    if !Command::new("git-lfs").arg("version").output().is_ok_and(|output| output.status.success()) {
-        loudly("git-lfs is not installed: what it fetches was not compared");
-        return;
-    }
+    needs!("git-lfs");
     let world = world("lfs-real").await;
     let front = Front::start(&world.git).await;
     let content = noise(1 << 10);
     let pointer = front.keep(content.as_bytes());
     world.git.repository("r.git").commit(&[ATTRIBUTES, ("one.bin", &pointer), ("two.txt", &pointer)]);
     let tree = world.folder.path().join("tree");
-    let mut command = Command::new("git");
-    command
-        .args(["-c", "filter.lfs.process=git-lfs filter-process", "-c", "filter.lfs.required=true", "clone", "-q", "--branch=main"])
+    let mut git = command("git");
+    git.args(["-c", "filter.lfs.process=git-lfs filter-process", "-c", "filter.lfs.required=true", "clone", "-q", "--branch=main"])
         .arg(front.url("r.git"))
         .arg(&tree)
         .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0")])
         .env("HOME", world.folder.path());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || git.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     world.space.source("x", spec(&front.url("r.git"))).await;
     let listing = listing(&world.space.ready("x").await).await;

@@ -1,9 +1,9 @@
 //! `spec.symlinks`.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path};
 
 use flate2::read::GzDecoder;
-use headwater_testing::git::Repository;
+use headwater_testing::{command, git::Repository, needs};
 use serde_json::{Value, json};
 use tar::{Archive, EntryType};
 
@@ -58,6 +58,7 @@ async fn links(object: &Value) -> BTreeMap<String, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_stay_inside_are_kept_where_that_is_asked_for() {
+    needs!("tar", "gzip");
     let world = world("links").await;
     let head = linked(&world.git.repository("r.git"));
     world.space.source("x", json!({"url": world.git.url("r.git"), "ref": {"branch": "main"}, "symlinks": "Keep"})).await;
@@ -83,7 +84,7 @@ async fn links_that_stay_inside_are_kept_where_that_is_asked_for() {
     std::fs::write(&archive, download(&object).await.unwrap()).unwrap();
     let tree = folder.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
-    let output = Command::new("tar").args(["-xzf"]).arg(&archive).arg("-C").arg(&tree).output().unwrap();
+    let output = command("tar").args(["-xzf"]).arg(&archive).arg("-C").arg(&tree).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
     for (path, content) in
         [("chain", "a: 1\n"), ("dir/up", "a: 1\n"), ("folder/b.yaml", "b: 1\n"), ("folder/up", "a: 1\n"), ("inside", "a: 1\n")]

@@ -1,26 +1,16 @@
 //! A server that stands for those who issue credentials.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::collections::BTreeMap;
 
-use axum::{
-    Router,
-    body::Body,
-    extract::State,
-    http::{Request, Response},
-    serve::Listener as _,
-};
+use axum::{body::Body, http::Response};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use headwater_testing::tls::{Authority, TlsListener, acceptor};
+use headwater_testing::{
+    tls::{Authority, acceptor},
+    web::{self, Web, answer},
+};
 use serde_json::Value;
-use tokio::{net::TcpListener, task::JoinSet};
 
-/// An answer with this status never comes.
-pub const NEVER: u16 = 418;
-
-/// What it was asked.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// Such as `POST /path`.
@@ -30,48 +20,39 @@ pub struct Asked {
     pub form: BTreeMap<String, String>,
 }
 
-type Answers = dyn Fn(&Asked) -> Response<Body> + Send + Sync;
+impl Asked {
+    fn of(asked: &web::Asked) -> Self {
+        Self {
+            line: format!("{} {}", asked.method, asked.path()),
+            authorization: asked.authorization().map(str::to_owned),
+            form: url::form_urlencoded::parse(&asked.body).into_owned().collect(),
+        }
+    }
+}
 
 /// The server; it ends with its owner.
 pub struct Issuer {
     pub origin: String,
-    shared: Arc<Shared>,
-    _tasks: JoinSet<()>,
-}
-
-struct Shared {
-    asked: Mutex<Vec<Asked>>,
-    answers: Box<Answers>,
+    web: Web,
 }
 
 impl Issuer {
     pub async fn start(answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let origin = format!("http://{}", listener.local_addr().unwrap());
-        Self::serve(origin, answers, |router, tasks| tasks.spawn(async move { axum::serve(listener, router).await.unwrap() }))
+        Self::of(Web::start(move |asked| answers(&Asked::of(asked))).await)
     }
 
     /// Over TLS with a certificate of that authority.
     pub async fn start_tls(authority: &Authority, answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
-        let listener = TlsListener::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), acceptor(authority, None));
-        let origin = format!("https://{}", listener.local_addr().unwrap());
-        Self::serve(origin, answers, |router, tasks| tasks.spawn(async move { axum::serve(listener, router).await.unwrap() }))
+        Self::of(Web::start_tls(acceptor(authority, None), move |asked| answers(&Asked::of(asked))).await)
     }
 
-    fn serve<T>(
-        origin: String,
-        answers: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
-        spawn: impl FnOnce(Router, &mut JoinSet<()>) -> T,
-    ) -> Self {
-        let shared = Arc::new(Shared { asked: Mutex::default(), answers: Box::new(answers) });
-        let mut tasks = JoinSet::new();
-        spawn(Router::new().fallback(answer).with_state(Arc::clone(&shared)), &mut tasks);
-        Self { origin, shared, _tasks: tasks }
+    fn of(web: Web) -> Self {
+        Self { origin: web.origin.clone(), web }
     }
 
     /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap().clone()
+        self.web.asked().iter().map(Asked::of).collect()
     }
 
     /// The lines of the requests so far.
@@ -80,23 +61,9 @@ impl Issuer {
     }
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
-    let authorization = head.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
-    let form = url::form_urlencoded::parse(&body).into_owned().collect();
-    let asked = Asked { line: format!("{} {}", head.method, head.uri.path()), authorization, form };
-    shared.asked.lock().unwrap().push(asked.clone());
-    let answer = (shared.answers)(&asked);
-    if answer.status() == NEVER {
-        std::future::pending::<()>().await;
-    }
-    answer
-}
-
 /// An answer with that status and body.
 pub fn said(status: u16, body: &impl ToString) -> Response<Body> {
-    Response::builder().status(status).body(Body::from(body.to_string())).unwrap()
+    answer(status, &[], body.to_string())
 }
 
 /// The claims of a JSON web token.

@@ -2,6 +2,7 @@
 
 use crate::support::cluster::embedded;
 use headwater_testing::{
+    needs,
     process::Process,
     proxy::{
         http::HttpProxy,
@@ -93,6 +94,7 @@ async fn the_proxy_of_an_object_wins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ssh_goes_through_the_socks_proxy_for_everything() {
+    needs!("sshd");
     let world = World::idle(embedded(), "env-ssh", &[]).await;
     let sshd = Sshd::start().await;
     sshd.repository("r.git").commit(FILES);

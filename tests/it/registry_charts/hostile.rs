@@ -8,12 +8,15 @@ use axum::{
 };
 use futures::stream;
 use headwater::fetch::oci::{Digest, IMAGE_MANIFEST};
-use headwater_testing::registry::{self, Access, Options, PASSWORD, USER};
+use headwater_testing::{
+    registry::{self, Access, Options, PASSWORD, USER},
+    web::never,
+};
 use serde_json::{Value, json};
 
 use super::{
     archive, charts,
-    front::{Asked, Front, NEVER, said},
+    front::{Asked, Front, said},
     in_clear, order, push, tells_none_of, unpulled, with,
 };
 use crate::support::{
@@ -81,7 +84,7 @@ fn meddle(asked: &Asked) -> Option<Response<Body>> {
             Some(answer.header("docker-content-digest", digest).body(Body::from("{}")).unwrap())
         }
         "busy" => Some(Response::builder().status(429).header("retry-after", "86400").body(Body::empty()).unwrap()),
-        "hang" => Some(said(NEVER, "")),
+        "hang" => Some(never()),
         _ => None,
     }
 }
@@ -121,7 +124,7 @@ on_each_server!(a_registry_that_hangs_or_is_busy_ends_at_the_timeout_of_its_obje
 async fn a_registry_that_hangs_or_is_busy_ends_at_the_timeout_of_its_object(api: &Server) {
     let front = Front::alone(|asked| {
         let busy = || Response::builder().status(503).header("retry-after", "3600").body(Body::empty()).unwrap();
-        Some(if asked.line.contains("busy") { busy() } else { said(NEVER, "") })
+        Some(if asked.line.contains("busy") { busy() } else { never() })
     })
     .await;
     let world = World::new(api, "oci-hang").await;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use headwater_testing::{
-    noise,
+    needs, noise,
     proxy::relay::{Cut, Relay},
     ssh::Sshd,
 };
@@ -44,6 +44,7 @@ fn big(sshd: &Sshd) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_drops_at_any_stage_fails_the_pass_and_the_next_one_is_whole() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-cut", &["--concurrent=20"], &[]).await;
     big(&sshd);
     let whole = relayed(&world, &sshd, "whole", Cut::Never, "10s").await;
@@ -77,6 +78,7 @@ async fn a_connection_that_drops_at_any_stage_fails_the_pass_and_the_next_one_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_falls_silent_at_any_stage_ends_by_the_timeout_of_the_object() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-stall", &["--concurrent=20"], &[]).await;
     big(&sshd);
     let start = Instant::now();
@@ -115,6 +117,7 @@ async fn chatter<F: Future<Output = ()> + Send + 'static>(talk: impl Fn(TcpStrea
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_on_which_something_else_listens_fails_the_pass_in_time() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-chatter", &["--concurrent=8"], &[]).await;
     let lines = chatter(async |mut stream| while stream.write_all(b"a line that is no version of anything\r\n").await.is_ok() {}).await;
     let one_line = chatter(async |mut stream| while stream.write_all(&[b'x'; 8_192]).await.is_ok() {}).await;
@@ -161,6 +164,7 @@ async fn a_port_on_which_something_else_listens_fails_the_pass_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_talks_nonsense_fails_the_pass_in_time() {
+    needs!("sshd");
     let scripts = [
         ("welcome", "echo Welcome to this machine; exec sh -c \"$SSH_ORIGINAL_COMMAND\""),
         ("nothing", "exit 0"),
@@ -195,6 +199,7 @@ async fn a_command_that_talks_nonsense_fails_the_pass_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_used_when_it_is_back() {
+    needs!("sshd");
     let (world, mut sshd, _) = world("ssh-away", &[], &[]).await;
     world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
     let before = world.space.ready("x").await;

@@ -1,7 +1,10 @@
 //! Who logs in: formats of keys, passphrases, and keys that do not fit.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use headwater_testing::ssh::{Pair, Sshd};
+use headwater_testing::{
+    needs,
+    ssh::{Pair, Sshd},
+};
 use rcgen::KeyPair;
 
 use super::{secret, spec, world};
@@ -14,6 +17,7 @@ const ROUNDS: &[&str] = &["-a", "2"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_format_of_a_private_key_opens_the_repository() {
+    needs!("sshd", "ssh-keygen");
     let (world, sshd, _) = world("ssh-formats", &["--concurrent=8"], &[]).await;
     let [rsa, ecdsa, wide, widest] = ["rsa", "ecdsa-256", "ecdsa-384", "ecdsa-521"].map(Pair::fixed);
     let keys = [
@@ -52,6 +56,7 @@ fn ed25519_pkcs8() -> Pair {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_without_its_last_line_end_or_with_those_of_windows_is_a_key() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-line-ends", &[], &[]).await;
     let key = &sshd.client.private;
     for (name, key) in [("trimmed", key.trim().to_owned()), ("crlf", key.replace('\n', "\r\n")), ("padded", format!("\n{key}\n\n"))] {
@@ -74,6 +79,7 @@ async fn locked(world: &World, sshd: &Sshd, name: &str, key: &Pair, passphrase: 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_with_a_passphrase_opens_with_the_right_one_only_and_tells_no_secret() {
+    needs!("sshd", "ssh-keygen");
     let (world, sshd, _) = world("ssh-passphrase", &["--concurrent=8", "--log-level=trace"], &[]).await;
     let keys = [
         ("ed25519", sshd.client.rewritten(&[&["-N", PASSPHRASE], ROUNDS].concat())),
@@ -116,6 +122,7 @@ async fn a_key_with_a_passphrase_opens_with_the_right_one_only_and_tells_no_secr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_none_or_that_nobody_knows_fails_the_fetch() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-stranger", &["--concurrent=8"], &[]).await;
     let stranger = Pair::fixed("one");
     let private = &sshd.client.private;
@@ -148,6 +155,7 @@ type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_lacks_a_part_is_told_which() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-parts", &[], &[]).await;
     let (private, known_hosts) = (sshd.client.private.clone(), sshd.known_hosts());
     let cases: [Case; 4] = [

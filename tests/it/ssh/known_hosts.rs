@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use headwater_testing::ssh::{Pair, Sshd, keygen};
+use headwater_testing::{
+    needs,
+    ssh::{Pair, Sshd, keygen},
+};
 use serde_json::{Value, json};
 
 use super::{secret, spec, world};
@@ -29,6 +32,7 @@ async fn source(world: &World, sshd: &Sshd, name: &str, known_hosts: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_to_write_a_host_is_understood() {
+    needs!("sshd", "ssh-keygen");
     let (world, sshd, _) = world("ssh-hosts", &["--concurrent=8"], &[]).await;
     let host = sshd.host();
     let port = sshd.port;
@@ -69,6 +73,7 @@ async fn each_way_to_write_a_host_is_understood() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_not_known_is_refused() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-unknown", &["--concurrent=8"], &[]).await;
     let (host, port) = (sshd.host(), sshd.port);
     let other = Pair::fixed("one").public;
@@ -99,6 +104,7 @@ async fn a_host_that_is_not_known_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn known_hosts_that_cannot_be_read_are_refused_before_anything_is_sent() {
+    needs!("sshd");
     let (world, sshd, _) = world("ssh-malformed", &[], &[]).await;
     let host = sshd.host();
     let cases = [
@@ -122,6 +128,7 @@ async fn known_hosts_that_cannot_be_read_are_refused_before_anything_is_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_key_that_changes_is_refused_until_it_is_the_old_one_again() {
+    needs!("sshd");
     let (world, mut sshd, head) = world("ssh-changed", &[], &[]).await;
     world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
     let before = world.space.ready("x").await;
@@ -144,6 +151,7 @@ async fn a_host_key_that_changes_is_refused_until_it_is_the_old_one_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_an_authority_makes_a_host_known() {
+    needs!("sshd", "ssh-keygen");
     let (world, mut sshd, _) = world("ssh-certificate", &["--concurrent=8"], &[]).await;
     let (authority, other) = (Pair::fixed("one"), Pair::fixed("two"));
     let host = sshd.host();
@@ -178,6 +186,7 @@ async fn a_certificate_of_an_authority_makes_a_host_known() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_algorithms_of_the_command_line_are_those_that_are_used() {
+    needs!("sshd");
     let flags = ["--ssh-kex-algos=ecdh-sha2-nistp384,ecdh-sha2-nistp256", "--ssh-hostkey-algos=rsa-sha2-512"];
     let (world, sshd, _) = world("ssh-algorithms", &flags, &[]).await;
     world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
@@ -190,6 +199,7 @@ async fn the_algorithms_of_the_command_line_are_those_that_are_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_has_none_of_the_algorithms_is_refused() {
+    needs!("sshd");
     for (test, flag, option) in [
         ("ssh-kex", "--ssh-kex-algos=ecdh-sha2-nistp256", "KexAlgorithms curve25519-sha256"),
         ("ssh-hostkey", "--ssh-hostkey-algos=ssh-ed25519", "HostKeyAlgorithms rsa-sha2-512"),

@@ -1,16 +1,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_rustls::TlsAcceptor;
+use headwater_testing::{
+    tls::{Authority, acceptor_for},
+    web::{Web, answer},
+};
+use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
-use crate::fetch::git::tests::server::{Answer, Server};
 use crate::fetch::git::tests::{branch, remote};
 use crate::fetch::git::{Remote, resolve};
 
@@ -53,70 +49,42 @@ async fn client_certificates_that_do_not_fit_are_called_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_wants_a_certificate_gets_it() {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let issue = |name: &str| {
-        let key = KeyPair::generate().unwrap();
-        (CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap(), key)
-    };
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
-    let (certificate, key) = issue("localhost");
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_client_cert_verifier(verifier).with_single_cert(vec![certificate.der().clone()], key).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("https://localhost:{}/r", listener.local_addr().unwrap().port());
-    let server = tokio::spawn(async move {
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            if let Ok(mut stream) = acceptor.accept(stream).await {
-                let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n").await;
-            }
-        }
-    });
-    let (certificate, key) = issue("me");
+    let authority = Authority::new();
+    let server = Web::start_tls(acceptor_for(&["localhost"], &authority, Some(&authority)), |_| answer(403, &[], "")).await;
+    let url = format!("https://localhost:{}/r", server.port());
+    let (certificate, key) = authority.issue("me");
     let ours = Certificate { chain: certificate.pem().into_bytes(), key: key.serialize_pem().into_bytes() };
     let auth = Auth { ca: Some(authority.pem().into_bytes()), ..Auth::default() };
     let error = refused(&Remote { auth: auth.clone(), ..remote(&url) }).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     let error = refused(&Remote { auth: Auth { certificate: Some(ours), ..auth }, ..remote(&url) }).await;
     assert!(matches!(error, Error::AuthorizationFailed { .. }), "{error}");
-    server.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_that_refuses_is_told_apart_from_the_server() {
-    let proxy = Server::answering(|_| Answer::Text("HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n".into()));
+    let proxy = Web::start(|_| answer(407, &[], "")).await;
     for url in ["http://git.internal/r", "https://git.internal/r"] {
-        let error = refused(&via(url, &proxy.url(""), Some(("me", "s3cret")))).await;
+        let error = refused(&via(url, &proxy.origin, Some(("me", "s3cret")))).await;
         assert!(matches!(error, Error::ProxyAuthenticationRequired { .. }), "{error}");
-        let shown = format!("{}/", proxy.url(""));
+        let shown = format!("{}/", proxy.origin);
         let wanted =
             format!("unable to clone '{url}': Proxy Authentication Required: the proxy {shown} does not accept the credentials for it");
         assert_eq!(error.to_string(), wanted);
     }
-    let heads = proxy.seen();
-    assert!(
-        heads.len() == 2 && heads.iter().all(|head| head.to_lowercase().contains("proxy-authorization: basic bwu6cznjcmv0")),
-        "{heads:?}"
-    );
-    let server = Server::answering(|_| Answer::Text("HTTP/1.1 407 No\r\ncontent-length: 0\r\n\r\n".into()));
+    let asked = proxy.asked();
+    assert!(asked.len() == 2 && asked.iter().all(|asked| asked.header("proxy-authorization") == Some("Basic bWU6czNjcmV0")), "{asked:?}");
+    let server = Web::start(|_| answer(407, &[], "")).await;
     let error = refused(&remote(&server.url("/r"))).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_go_through_the_proxy_that_is_named() {
-    let forwarding = Server::answering(|_| Answer::Text("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n".into()));
-    let error = refused(&via("http://git.internal/r.git", &forwarding.url(""), None)).await;
+    let forwarding = Web::start(|_| answer(403, &[], "")).await;
+    let error = refused(&via("http://git.internal/r.git", &forwarding.origin, None)).await;
     assert!(matches!(error, Error::AuthorizationFailed { .. }), "{error}");
-    assert!(forwarding.seen()[0].starts_with("GET http://git.internal/r.git/info/refs"), "{:?}", forwarding.seen());
+    assert!(forwarding.lines()[0].starts_with("GET http://git.internal/r.git/info/refs"), "{:?}", forwarding.lines());
     for (proxy, words) in [
         ("ftp://127.0.0.1:1", "unsupported proxy scheme 'ftp': it must be http, https, socks5 or socks5h"),
         ("socks5://127.0.0.1:1", "through the proxy socks5://127.0.0.1:1: "),

@@ -4,10 +4,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::time::Duration;
 
 use headwater_storage::{Algorithm, Ignore, Location, Options, Retention, Storage};
+use headwater_testing::git::{git, server::GitServer};
 use tokio::time::Instant;
 
-use super::super::tests::server::{Server, git};
-use super::super::tests::{branch, remote, sample, semver};
+use super::super::tests::{branch, remote, semver};
 use super::super::{Content, Limits, fetch, resolve};
 use super::*;
 
@@ -21,6 +21,27 @@ fn at(text: &str) -> Remote {
 
 fn at_commit(id: &str, branch: Option<&str>) -> Reference {
     Reference::Commit { id: id.into(), branch: branch.map(Into::into) }
+}
+
+/// A repository with a working tree `w` as its user has it, and its mirror `r.git`: a branch `main` of two commits, tags, and a pull
+/// request's reference. Answers the second commit.
+fn sample(at: &Path) -> String {
+    git(at, &["init", "-q", "-b", "main", "w"]);
+    let work = at.join("w");
+    std::fs::create_dir_all(work.join("dir/sub")).unwrap();
+    std::fs::write(work.join("a.yaml"), "a: 1\n").unwrap();
+    std::fs::write(work.join("dir/sub/run.sh"), "#!/bin/sh\n").unwrap();
+    std::fs::write(work.join("dir/.sourceignore"), "*.txt\n").unwrap();
+    std::fs::set_permissions(work.join("dir/sub/run.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    git(&work, &["add", "."]);
+    git(&work, &["commit", "-qm", "first"]);
+    git(&work, &["tag", "v1.0.0", "-am", "annotated"]);
+    std::fs::write(work.join("a.yaml"), "a: 2\n").unwrap();
+    git(&work, &["commit", "-qam", "second"]);
+    git(&work, &["tag", "1.1.0"]);
+    git(&work, &["update-ref", "refs/pull/7/head", "HEAD"]);
+    git(at, &["clone", "-q", "--mirror", "w", "r.git"]);
+    git(&work, &["rev-parse", "HEAD"])
 }
 
 /// Every file below a folder: path, inode, length and time of change.
@@ -59,7 +80,7 @@ async fn artifact(remote: &Remote, reference: &Reference) -> Result<(String, Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_repository_answers_as_a_server_does_and_stays_as_it_was() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let root = server.root();
     let second = sample(root);
     let work = root.join("w");
@@ -117,20 +138,20 @@ async fn a_local_repository_answers_as_a_server_does_and_stays_as_it_was() {
         at_commit("abc", None),
     ];
     for reference in &references {
-        let expected = artifact(&remote(&server.url("/w/.git")), reference).await;
+        let expected = artifact(&remote(&server.url("w/.git")), reference).await;
         for place in ["w", "linked"] {
             assert_eq!(artifact(&local(&root.join(place)), reference).await, expected, "{reference:?} in {place}");
         }
     }
-    let expected = artifact(&remote(&server.url("/w/.git")), &branch("main")).await;
+    let expected = artifact(&remote(&server.url("w/.git")), &branch("main")).await;
     for place in ["w/.git", "w/", "link", "linked/.git"] {
         assert_eq!(artifact(&local(&root.join(place)), &branch("main")).await, expected, "{place}");
     }
-    let expected = artifact(&remote(&server.url("/shared.git")), &branch("main")).await;
+    let expected = artifact(&remote(&server.url("shared.git")), &branch("main")).await;
     assert_eq!(artifact(&local(&root.join("shared.git")), &branch("main")).await, expected);
     assert!(expected.is_ok());
     for place in ["new.git", "none.git", "empty folder"] {
-        let expected = artifact(&remote(&server.url(&format!("/{place}"))), &branch("main")).await;
+        let expected = artifact(&remote(&server.url(place)), &branch("main")).await;
         assert_eq!(artifact(&local(&root.join(place)), &branch("main")).await, expected, "{place}");
     }
     assert_eq!(listing(root), before);

@@ -120,7 +120,7 @@ mod tests {
     fn a_shell_reads_back_what_was_quoted() {
         for word in ["a", "it's", "!!", "a b\t\"$x\" `y` \\ ;|&<>*?~#", "'", "''!'", "é"] {
             let line = format!("printf %s {}", String::from_utf8(quoted(word.as_bytes())).unwrap());
-            let out = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            let out = headwater_testing::command("sh").args(["-c", &line]).output().unwrap();
             assert_eq!(String::from_utf8(out.stdout).unwrap(), word);
         }
     }

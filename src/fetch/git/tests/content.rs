@@ -1,7 +1,10 @@
 //! Checkouts of several repositories, of some folders, and with links.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+
+use headwater_testing::command;
 
 use super::*;
 use crate::fetch::git::{Mirrors, Submodules, Symlinks};
@@ -37,24 +40,13 @@ fn read(checkout: &Checkout) -> BTreeMap<String, String> {
 
 /// A repository `name` below `at` with `files`, and commits of others at `places`; `.gitmodules` is as given.
 fn repository(at: &Path, name: &str, files: &[(&str, &str)], places: &[(&str, &str)]) -> String {
-    let work = at.join(format!("{name}.work"));
-    git(at, &["init", "-q", "-b", "main", work.to_str().unwrap()]);
-    for (path, text) in files {
-        let path = work.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        match text.strip_prefix("-> ") {
-            Some(target) => std::os::unix::fs::symlink(target, path).unwrap(),
-            None => std::fs::write(path, text).unwrap(),
-        }
-    }
-    git(&work, &["add", "-A"]);
-    for (path, id) in places {
-        git(&work, &["update-index", "--add", "--cacheinfo", &format!("160000,{id},{path}")]);
-    }
-    git(&work, &["commit", "-q", "--allow-empty", "-m", name]);
-    git(at, &["clone", "-q", "--mirror", work.to_str().unwrap(), &format!("{name}.git")]);
-    git(&at.join(format!("{name}.git")), &["config", "uploadpack.allowFilter", "true"]);
-    git(&work, &["rev-parse", "HEAD"])
+    let files = files.iter().map(|(path, text)| match text.strip_prefix("-> ") {
+        Some(target) => ("120000", *path, target.as_bytes()),
+        None => ("100644", *path, text.as_bytes()),
+    });
+    let places = places.iter().map(|(path, id)| ("160000", *path, id.as_bytes()));
+    let entries: Vec<_> = files.chain(places).collect();
+    Repository::init(&at.join(format!("{name}.git"))).commit_entries("main", name, &entries)
 }
 
 fn module(name: &str, path: &str, url: &str) -> String {
@@ -76,11 +68,11 @@ fn both(url: &str, at: &Path) -> [Remote; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn submodules_within_submodules_are_where_git_puts_them() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let inner = repository(server.root(), "g/inner", &[("i.yaml", "i")], &[]);
     let modules = module("n", "in/er", "../inner.git") + &module("gone", "gone", "../gone.git");
     let middle = repository(server.root(), "g/middle", &[(".gitmodules", &modules), ("m.yaml", "m")], &[("in/er", &inner)]);
-    let modules = module("m", "mod", "./../g/middle.git") + &module("o", "deep/o", &server.url("/g/inner.git"));
+    let modules = module("m", "mod", "./../g/middle.git") + &module("o", "deep/o", &server.url("g/inner.git"));
     let places = [("mod", middle.as_str()), ("deep/o", &inner), ("unknown", &inner)];
     repository(server.root(), "r", &[(".gitmodules", &modules), ("a.yaml", "a")], &places);
     let wanted = [
@@ -102,7 +94,7 @@ async fn submodules_within_submodules_are_where_git_puts_them() {
     ];
     let wanted: BTreeMap<_, _> = wanted.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
     let kept = tempfile::tempdir().unwrap();
-    for remote in both(&server.url("/r.git"), kept.path()) {
+    for remote in both(&server.url("r.git"), kept.path()) {
         for _ in 0..2 {
             assert_eq!(files(&remote, &recursive()).await.unwrap(), wanted);
         }
@@ -124,22 +116,22 @@ async fn submodules_within_submodules_are_where_git_puts_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_do_not_follow_to_other_hosts() {
-    let (home, away) = (Server::git(), Server::git());
+    let (home, away) = (GitServer::start().await, GitServer::start().await);
     let id = repository(away.root(), "s", &[("s", "s")], &[]);
     let same = repository(home.root(), "t", &[("t", "t")], &[]);
-    let modules = module("a", "a", &away.url("/s.git")) + &module("b", "b", "../t.git");
+    let modules = module("a", "a", &away.url("s.git")) + &module("b", "b", "../t.git");
     repository(home.root(), "r", &[(".gitmodules", &modules)], &[("a", &id), ("b", &same)]);
     let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
-    let files = files(&Remote { auth, ..remote(&home.url("/r.git")) }, &recursive()).await.unwrap();
+    let files = files(&Remote { auth, ..remote(&home.url("r.git")) }, &recursive()).await.unwrap();
     assert_eq!((files["a/s"].as_str(), files["b/t"].as_str()), ("s", "t"));
-    assert!(home.seen().iter().all(|head| head.contains("authorization: Basic")));
-    assert!(home.seen().iter().any(|head| head.contains("/t.git/")));
-    assert!(away.seen().len() >= 2 && !away.seen().iter().any(|head| head.contains("authorization")));
+    assert!(home.seen().iter().all(|seen| seen.authorization.as_deref() == Some("Basic bWU6czNjcmV0")));
+    assert!(home.seen().iter().any(|seen| seen.path.starts_with("/t.git/")));
+    assert!(away.seen().len() >= 2 && away.seen().iter().all(|seen| seen.authorization.is_none()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn submodules_that_lead_astray_are_refused_by_their_path() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let id = repository(server.root(), "s", &[("s", "s")], &[]);
     let missing = "1".repeat(40);
     for (at, (url, id, why)) in [
@@ -157,25 +149,25 @@ async fn submodules_that_lead_astray_are_refused_by_their_path() {
     {
         let name = format!("bad{at}");
         repository(server.root(), &name, &[(".gitmodules", &module("m", "d/m", url))], &[("d/m", id)]);
-        let error = files(&remote(&server.url(&format!("/{name}.git"))), &recursive()).await.unwrap_err();
+        let error = files(&remote(&server.url(&format!("{name}.git"))), &recursive()).await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("submodule 'd/m': ") && text.contains(why), "{url}: {text}");
     }
     let text = format!("{}\tupdate = !touch x\n", module("m", "m", "../s.git"));
     repository(server.root(), "run", &[(".gitmodules", &text)], &[("m", &id)]);
-    let error = files(&remote(&server.url("/run.git")), &recursive()).await.unwrap_err();
+    let error = files(&remote(&server.url("run.git")), &recursive()).await.unwrap_err();
     assert!(matches!(error, Error::BadTree { .. }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_submodules_ends() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let mut id = repository(server.root(), "s0", &[("s", "s")], &[]);
     for at in 1..=18 {
         let modules = module("m", "m", &format!("../s{}.git", at - 1));
         id = repository(server.root(), &format!("s{at}"), &[(".gitmodules", &modules)], &[("m", &id)]);
     }
-    let get = async |name: &str| files(&remote(&server.url(&format!("/{name}.git"))), &recursive()).await;
+    let get = async |name: &str| files(&remote(&server.url(&format!("{name}.git"))), &recursive()).await;
     assert_eq!(get("s16").await.unwrap()[&format!("{}s", "m/".repeat(16))], "s");
     let error = get("s17").await.unwrap_err().to_string();
     assert!(error.contains("more than 16 submodules within each other"), "{error}");
@@ -183,7 +175,7 @@ async fn a_chain_of_submodules_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn some_folders_cost_only_their_files() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let noise = |seed: u64| {
         let next = |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
         std::iter::successors(Some(seed), next).map(|state| format!("{:08x}", state >> 32)).take(5_000).collect::<String>()
@@ -195,7 +187,7 @@ async fn some_folders_cost_only_their_files() {
     let kept = tempfile::tempdir().unwrap();
     for filter in ["true", "false"] {
         git(&server.root().join("r.git"), &["config", "uploadpack.allowFilter", filter]);
-        for remote in both(&server.url("/r.git"), &kept.path().join(filter)) {
+        for remote in both(&server.url("r.git"), &kept.path().join(filter)) {
             for _ in 0..2 {
                 for (folders, paths) in [
                     (&["d07"][..], &["d07/", "d07/f.yaml", "d07x"][..]),
@@ -220,7 +212,7 @@ async fn some_folders_cost_only_their_files() {
     git(&server.root().join("r.git"), &["config", "uploadpack.allowFilter", "true"]);
     // How much is written to the scratch directory is about what went over the wire.
     let scratch = tempfile::tempdir().unwrap();
-    let remote = remote(&server.url("/r.git"));
+    let remote = remote(&server.url("r.git"));
     let head = Head { id: gix::ObjectId::from_hex(id.as_bytes()).unwrap(), revision: String::new(), tip: None, tag: None };
     let some = Content { sparse: vec!["d07".into()], ..Content::default() };
     let checkout = fetch(&remote, &head, &some, &scratch.path().join("some")).await.unwrap();
@@ -261,7 +253,7 @@ fn walk(at: &Path) -> Vec<PathBuf> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn links_that_stay_are_kept_where_that_is_asked_for() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let id = repository(server.root(), "s", &[("s", "s"), ("up", "-> ../a"), ("out", "-> ../../a")], &[]);
     let long = format!("-> {}", "x/".repeat(2047));
     let longer = format!("-> ./{}", "x/".repeat(2046));
@@ -279,30 +271,26 @@ async fn links_that_stay_are_kept_where_that_is_asked_for() {
     let links: Vec<_> = links.iter().map(|(path, text)| (*path, text.as_str())).collect();
     repository(server.root(), "r", &links, &[("mod", &id)]);
     let content = Content { symlinks: Symlinks::Keep, ..recursive() };
-    let kept = files(&remote(&server.url("/r.git")), &content).await.unwrap();
+    let kept = files(&remote(&server.url("r.git")), &content).await.unwrap();
     assert_eq!((kept["in@"].as_str(), kept["dir/d@"].as_str(), kept["mod/up@"].as_str()), ("mod/s", "../mod", "../a"));
     for out in ["abs?", "out?", "mod/out?", "through?"] {
         assert!(kept.contains_key(out), "{out}: {:?}", kept.keys());
     }
     assert!(kept.contains_key("long@") && kept.contains_key("longer@"));
-    let skipped = files(&remote(&server.url("/r.git")), &recursive()).await.unwrap();
+    let skipped = files(&remote(&server.url("r.git")), &recursive()).await.unwrap();
     assert!(skipped.contains_key("in?") && !skipped.keys().any(|path| path.ends_with('@')));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_verification_needs_is_there() {
-    let server = Server::git();
-    sample(server.root());
+    let server = GitServer::start().await;
+    sample(&server.repository("r.git"));
     let kept = tempfile::tempdir().unwrap();
     let bare = server.root().join("r.git");
-    git(&bare, &["config", "uploadpack.allowFilter", "true"]);
-    let object = |kind: &str, name: &str| {
-        let output = std::process::Command::new("git").args(["cat-file", kind, name]).current_dir(&bare).output().unwrap();
-        output.stdout
-    };
+    let object = |kind: &str, name: &str| command("git").args(["cat-file", kind, name]).current_dir(&bare).output().unwrap().stdout;
     for sparse in [Vec::new(), vec!["dir".to_owned()]] {
         let content = Content { sparse, ..Content::default() };
-        for remote in both(&server.url("/r.git"), &kept.path().join(content.sparse.len().to_string())) {
+        for remote in both(&server.url("r.git"), &kept.path().join(content.sparse.len().to_string())) {
             for _ in 0..2 {
                 let scratch = tempfile::tempdir().unwrap();
                 let head = resolve(&remote, &Reference::Tag("v1.0.0".into())).await.unwrap();
@@ -320,14 +308,14 @@ async fn what_verification_needs_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_to_what_is_kept_is_noticed_and_mended() {
-    let server = Server::git();
+    let server = GitServer::start().await;
     let lines: Vec<_> = (0..5_000_u32).map(|i| format!("{}\n", i.wrapping_mul(2_654_435_761))).collect();
     let text = lines.concat();
     let id = repository(server.root(), "s", &[("s", &text)], &[]);
     repository(server.root(), "r", &[(".gitmodules", &module("m", "m", "../s.git")), ("a", &text)], &[("m", &id)]);
     for damage in ["blob", "tree", "gone", "cut"] {
         let kept = tempfile::tempdir().unwrap();
-        let remote = Remote { mirrors: mirrors(kept.path()), ..remote(&server.url("/r.git")) };
+        let remote = Remote { mirrors: mirrors(kept.path()), ..remote(&server.url("r.git")) };
         let whole = files(&remote, &recursive()).await.unwrap();
         for pack in walk(kept.path()).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "pack")) {
             spoil(&pack, damage);

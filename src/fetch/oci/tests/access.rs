@@ -1,5 +1,7 @@
 //! Challenges, tokens, and registries that are busy.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
 
 const TAGS: &str = r#"{"tags":["1.0.0"]}"#;
@@ -53,8 +55,8 @@ async fn tokens_are_fetched_from_another_origin_and_kept() {
     registry.tags("b").await.unwrap();
     let asked = issuer.asked();
     assert_eq!(asked.len(), 2, "one for each scope");
-    assert_eq!(asked[0].target, "/token?x=1&service=s%2C1&scope=repository%3Aa%3Apull");
-    assert_eq!(asked[1].target, "/token?x=1&service=s%2C1&scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull");
+    assert_eq!(asked[0].target(), "/token?x=1&service=s%2C1&scope=repository%3Aa%3Apull");
+    assert_eq!(asked[1].target(), "/token?x=1&service=s%2C1&scope=repository%3Aa%3Apull&scope=repository%3Ab%3Apull");
     assert!(asked.iter().all(|asked| asked.authorization() == Some(encoded().as_str())));
     assert!(fake.asked().iter().all(|asked| asked.authorization().is_none_or(|value| value == "Bearer good")));
     fake.registry(Credentials::Anonymous).tags("a").await.unwrap();
@@ -69,7 +71,7 @@ async fn an_identity_token_is_posted_and_an_access_token_shown() {
     let asked = issuer.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].authorization()), (1, "POST", None));
     let form = "grant_type=refresh_token&service=s%2C1&client_id=headwater&scope=repository%3Aa%3Apull&refresh_token=re+fresh";
-    assert_eq!(asked[0].body, form);
+    assert_eq!(asked[0].text(), form);
     fake.registry(Credentials::Access("good".into())).tags("a").await.unwrap();
     assert_eq!(issuer.asked().len(), 1);
 }
@@ -101,8 +103,8 @@ async fn a_token_that_is_no_longer_good_is_fetched_anew_once() {
 
 #[tokio::test]
 async fn token_endpoints_that_misbehave_are_told_from_the_registry() {
-    let issuer = Fake::start(|asked| match asked.target.split(['/', '?']).nth(1).unwrap() {
-        "hang" => answer(200, &[], Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>())),
+    let issuer = Fake::start(|asked| match asked.target().split(['/', '?']).nth(1).unwrap() {
+        "hang" => answer(200, &[], body::stalled("")),
         "html" => answer(200, &[("content-type", "text/html")], "<html>good</html>"),
         "empty" => json("{}"),
         "secret" => json(r#"{"token": 12345}"#),
@@ -179,7 +181,7 @@ async fn a_busy_registry_is_asked_again_a_few_times() {
     let fake = Fake::start(move |asked| {
         let mut count = count.lock().unwrap();
         *count += 1;
-        match asked.target.split('/').nth(2).unwrap() {
+        match asked.target().split('/').nth(2).unwrap() {
             "soon" if *count == 3 => json(TAGS),
             "soon" => answer(503, &[], ""),
             _ => answer(429, &[("retry-after", "1000000000")], r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#),

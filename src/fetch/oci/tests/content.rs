@@ -1,18 +1,20 @@
 //! Blobs.
 
+use tokio::net::TcpListener;
+
 use super::*;
 
 const CONTENT: &[u8] = b"the content of a layer";
 
 #[tokio::test]
 async fn blobs_are_read_whole_and_checked() {
-    let fake = Fake::start(|asked| match asked.target.split('/').nth(2).unwrap() {
+    let fake = Fake::start(|asked| match asked.target().split('/').nth(2).unwrap() {
         "good" => answer(200, &[], CONTENT),
-        "streamed" => answer(200, &[], unsized_body(CONTENT)),
+        "streamed" => answer(200, &[], body::chunked(CONTENT, 7)),
         "said" => answer(200, &[("docker-content-digest", Digest::of(b"x").as_str())], CONTENT),
-        "long" => answer(200, &[], unsized_body(b"the content of a layer, and more of it")),
-        "short" => answer(200, &[], unsized_body(&CONTENT[..9])),
-        "other" => answer(200, &[], unsized_body(b"THE CONTENT OF A LAYER")),
+        "long" => answer(200, &[], body::chunked("the content of a layer, and more of it", 7)),
+        "short" => answer(200, &[], body::chunked(&CONTENT[..9], 7)),
+        "other" => answer(200, &[], body::chunked("THE CONTENT OF A LAYER", 7)),
         "sized" => answer(200, &[], &CONTENT[..9]),
         _ => answer(404, &[], ""),
     });
@@ -49,7 +51,7 @@ async fn credentials_stay_home_when_a_blob_is_elsewhere() {
     let location = format!("http://u:p@{}/bucket/blob?signature=s", cdn.address);
     let fake = Fake::start(move |asked| match asked.authorization() {
         None => answer(401, &[("www-authenticate", "Basic realm=\"r\"")], ""),
-        Some(_) if asked.target.starts_with("/v2/") => answer(307, &[("location", "/here")], ""),
+        Some(_) if asked.target().starts_with("/v2/") => answer(307, &[("location", "/here")], ""),
         Some(_) => answer(302, &[("location", &location)], ""),
     });
     let fake = fake.await;
@@ -72,7 +74,7 @@ async fn who_is_elsewhere_is_told_no_credentials_even_when_asking() {
 
 #[tokio::test]
 async fn redirects_end() {
-    let fake = Fake::start(|asked| match asked.target.split('/').nth(2).unwrap() {
+    let fake = Fake::start(|asked| match asked.target().split('/').nth(2).unwrap() {
         "loop" => answer(307, &[("location", "/v2/loop/x")], ""),
         "file" => answer(307, &[("location", "file:///etc/passwd")], ""),
         _ => answer(307, &[], ""),
@@ -88,10 +90,8 @@ async fn redirects_end() {
 
 #[tokio::test]
 async fn a_silent_registry_is_given_up() {
-    let fake = Fake::start(|asked| {
-        let silence = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-        if asked.target.contains("/blobs/") { answer(200, &[], silence) } else { answer(404, &[], "") }
-    });
+    let fake =
+        Fake::start(|asked| if asked.target().contains("/blobs/") { answer(200, &[], body::stalled("")) } else { answer(404, &[], "") });
     let fake = fake.await;
     let registry = fake.limited(Credentials::Anonymous, Limits { idle: QUICK, ..Limits::default() });
     let error = registry.blob("a", &descriptor(CONTENT), 100).await.unwrap_err();

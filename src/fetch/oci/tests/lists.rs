@@ -8,7 +8,7 @@ fn page(tags: &[&str]) -> String {
 
 #[tokio::test]
 async fn tags_come_on_several_pages() {
-    let fake = Fake::start(|asked| match asked.target.as_str() {
+    let fake = Fake::start(|asked| match asked.target() {
         "/v2/a/b/tags/list" => answer(200, &[("link", "</v2/a/b/tags/list?last=y&n=2>; rel=\"next\"")], page(&["x", "y"])),
         "/v2/a/b/tags/list?last=y&n=2" => answer(200, &[("link", "<?last=z>; rel=\"next\"")], page(&["z", "not a tag", &"l".repeat(129)])),
         _ => answer(200, &[], r#"{"tags": null}"#),
@@ -21,7 +21,7 @@ async fn tags_come_on_several_pages() {
 #[tokio::test]
 async fn lists_that_never_end_are_cut() {
     let fake = Fake::start(|asked| {
-        let n: usize = asked.target.split_once("n=").map_or(0, |(_, n)| n.parse().unwrap());
+        let n: usize = asked.target().split_once("n=").map_or(0, |(_, n)| n.parse().unwrap());
         answer(200, &[("link", &format!("</v2/a/tags/list?n={}>", n + 1))], page(&["x", "y", "z"]))
     });
     let fake = fake.await;
@@ -93,7 +93,7 @@ async fn manifests_are_checked_against_their_digests() {
     let fake = Fake::start(|asked| {
         let other = Digest::of(b"other").to_string();
         let right = Digest::of(BODY.as_bytes()).to_string();
-        let said = match asked.target.as_str() {
+        let said = match asked.target() {
             "/v2/a/manifests/lie" => other.as_str(),
             "/v2/a/manifests/rubbish" => "rubbish",
             "/v2/a/manifests/nameless" => return answer(200, &[], BODY),
@@ -138,11 +138,11 @@ async fn referrers_are_listed_by_the_api_or_by_a_tag() {
     let fallback = format!("/v2/tag/manifests/{}", subject.fallback_tag());
     let fake = Fake::start(move |asked| {
         let typed = [("content-type", IMAGE_INDEX)];
-        if asked.target == fallback {
+        if asked.target() == fallback {
             answer(200, &typed, index(&["sig", "sbom"]))
-        } else if asked.target.starts_with("/v2/api/") && !asked.target.contains("page=2") {
+        } else if asked.target().starts_with("/v2/api/") && !asked.target().contains("page=2") {
             answer(200, &[typed[0], ("link", "<?page=2>; rel=\"next\"")], index(&["sig", "sbom"]))
-        } else if asked.target.starts_with("/v2/api/") {
+        } else if asked.target().starts_with("/v2/api/") {
             answer(200, &[typed[0], ("oci-filters-applied", "artifactType")], index(&["sig2"]))
         } else {
             answer(404, &[], "404 page not found")

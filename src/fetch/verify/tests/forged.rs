@@ -1,6 +1,7 @@
 //! Keys and signatures that no tool makes: put together from the packets of real ones.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use headwater_testing::needs;
 use pgp::{
     composed::{ArmorOptions, DetachedSignature, KeyType, SecretKeyParamsBuilder, SubkeyParamsBuilder},
     crypto::hash::HashAlgorithm,
@@ -51,6 +52,7 @@ fn with_subkey(gpg: &Gpg, user: &str) -> (String, Vec<Packet>) {
 
 #[test]
 fn packets_of_several_keys() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (one, ours) = with_subkey(&gpg, "one");
     let (_, theirs) = with_subkey(&gpg, "two");
@@ -83,6 +85,7 @@ fn packets_of_several_keys() {
 
 #[test]
 fn a_subkey_that_does_not_vouch_for_its_primary_key() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (one, mut packets) = with_subkey(&gpg, "one");
     let signature = gpg.sign("20200102", &[]);
@@ -96,6 +99,7 @@ fn a_subkey_that_does_not_vouch_for_its_primary_key() {
 
 #[test]
 fn a_signature_over_something_else_than_a_document() {
+    needs!("gpg");
     let gpg = Gpg::new();
     gpg.key("20200101", "one", "sign", "never");
     let mut bytes = dearmored(gpg.sign("20200102", &[]).as_bytes());

@@ -1,13 +1,11 @@
 //! Real signatures and keys, damaged anywhere: nothing panics, and nothing but what was signed is vouched for.
 
-use std::sync::OnceLock;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::{
     forged::{armored, dearmored},
-    openpgp::{Gpg, day, id},
+    openpgp::{day, id},
     *,
 };
 
@@ -16,7 +14,7 @@ fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
 }
 
-/// What one key of each kind made of the same commit.
+/// Signatures over the payload of [`commit`]: by a subkey of an OpenPGP key, and by an SSH key.
 struct Samples {
     ring: Vec<u8>,
     openpgp: String,
@@ -25,24 +23,15 @@ struct Samples {
     ssh: String,
 }
 
-fn samples() -> &'static Samples {
-    static SAMPLES: OnceLock<Samples> = OnceLock::new();
-    SAMPLES.get_or_init(|| {
-        let gpg = Gpg::new();
-        let key = gpg.key("20200101", "one", "cert,sign", "never");
-        gpg.gpg("20200101", &["--passphrase", "", "--quick-add-key", &key, "ed25519", "sign", "never"], "");
-        let folder = tempfile::tempdir().unwrap();
-        run("ssh-keygen", &["-q", "-t", "ecdsa", "-N", "", "-f", "key"], folder.path());
-        std::fs::write(folder.path().join("payload"), UNSIGNED).unwrap();
-        run("ssh-keygen", &["-q", "-Y", "sign", "-f", "key", "-n", "git", "payload"], folder.path());
-        Samples {
-            ring: gpg.export("one"),
-            openpgp: gpg.sign("20200102", &[]),
-            openpgp_id: id(&key),
-            authorized_keys: std::fs::read(folder.path().join("key.pub")).unwrap(),
-            ssh: std::fs::read_to_string(folder.path().join("payload.sig")).unwrap(),
-        }
-    })
+/// Files that GnuPG and OpenSSH made once, so that these tests need neither.
+fn samples() -> Samples {
+    Samples {
+        ring: include_bytes!("mutated/ring.asc").to_vec(),
+        openpgp: include_str!("mutated/openpgp.asc").to_owned(),
+        openpgp_id: id("4A01933E7A0539B75AC6DCB7EE5DC655F077606D"),
+        authorized_keys: include_bytes!("mutated/authorized_keys").to_vec(),
+        ssh: include_str!("mutated/ssh.sig").to_owned(),
+    }
 }
 
 /// One damage; positions are of 65536 parts of the whole.

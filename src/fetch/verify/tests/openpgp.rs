@@ -2,6 +2,8 @@
 
 use std::{process::Stdio, time::Duration};
 
+use headwater_testing::needs;
+
 use super::*;
 
 /// A home of GnuPG with its agent, which ends with it.
@@ -55,7 +57,7 @@ fn prepare(folder: &Path) {
 
 fn gpg(folder: &Path, day: &str, arguments: &[&str], input: &str) -> Vec<u8> {
     let time = format!("{day}T120000!");
-    let mut child = Command::new("gpg")
+    let mut child = command("gpg")
         .args(["--batch", "--yes", "--no-auto-check-trustdb", "--faked-system-time", &time])
         .args(arguments)
         .env("GNUPGHOME", folder.join("gnupg"))
@@ -101,6 +103,7 @@ pub(super) fn id(fingerprint: &str) -> String {
 
 #[test]
 fn git_signs_with_openpgp() {
+    needs!("gpg");
     let repository = Repository::new(&[]);
     let folder = repository.folder.path();
     prepare(folder);
@@ -113,6 +116,7 @@ fn git_signs_with_openpgp() {
 
 #[test]
 fn rings_of_many_keys() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (one, two) = (gpg.key("20200101", "one", "sign", "never"), gpg.key("20200101", "two", "sign", "never"));
     let (ring_one, ring_two) = (gpg.export("one"), gpg.export("two"));
@@ -147,6 +151,7 @@ fn rings_of_many_keys() {
 
 #[test]
 fn damaged_signatures() {
+    needs!("gpg");
     let gpg = Gpg::new();
     gpg.key("20200101", "one", "sign", "never");
     let (ring, signature) = (gpg.export("one"), gpg.sign("20200102", &[]));
@@ -166,6 +171,7 @@ fn damaged_signatures() {
 
 #[test]
 fn times() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let (old, young) = (gpg.key("20200101", "old", "sign", "1y"), gpg.key("20200601", "young", "sign", "never"));
     let ring = gpg.gpg("20200101", &["--armor", "--export"], "");
@@ -186,6 +192,7 @@ fn times() {
 
 #[test]
 fn kinds_of_signatures() {
+    needs!("gpg");
     let gpg = Gpg::new();
     gpg.gpg("20200101", &["--passphrase", "", "--quick-gen-key", "one", "rsa2048", "sign", "never"], "");
     let key = fingerprint(gpg.folder.path(), "one");
@@ -202,6 +209,7 @@ fn kinds_of_signatures() {
 
 #[test]
 fn revoked_keys() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let key = gpg.key("20200101", "one", "sign", "never");
     let signature = gpg.sign("20200102", &[]);
@@ -224,6 +232,7 @@ fn revoked_keys() {
 
 #[test]
 fn subkeys() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let key = gpg.key("20200101", "one", "cert", "never");
     gpg.gpg("20200101", &["--passphrase", "", "--quick-add-key", &key, "ed25519", "sign", "1y"], "");
@@ -246,6 +255,7 @@ fn subkeys() {
 
 #[test]
 fn a_primary_key_that_only_certifies() {
+    needs!("gpg");
     let gpg = Gpg::new();
     let key = gpg.key("20200101", "one", "sign,cert", "never");
     let signature = gpg.sign("20200102", &[]);

@@ -1,5 +1,9 @@
 //! Signatures by ssh-keygen, and those it does not make.
 
+use headwater_testing::{
+    needs,
+    ssh::{Pair, write_private},
+};
 use ssh_key::{
     Algorithm, HashAlg, PrivateKey, Signature, SigningKey, SshSig,
     public::{KeyData, SkEd25519},
@@ -16,9 +20,30 @@ struct Key {
 }
 
 impl Key {
-    fn new(kind: &str, bits: &str) -> Self {
+    /// One of the keys that are there already.
+    fn fixed(name: &str) -> Self {
+        let (folder, pair) = (tempfile::tempdir().unwrap(), Pair::fixed(name));
+        write_private(&folder.path().join("key"), &pair.private);
+        std::fs::write(
+            folder.path().join("key.pub"),
+            format!(
+                "{} a comment
+",
+                pair.public
+            ),
+        )
+        .unwrap();
+        Self::of(folder)
+    }
+
+    /// An RSA key of so few bits that nobody should trust it.
+    fn small() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        run("ssh-keygen", &["-q", "-t", kind, "-b", bits, "-N", "", "-C", "a comment", "-f", "key"], folder.path());
+        run("ssh-keygen", &["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", "key"], folder.path());
+        Self::of(folder)
+    }
+
+    fn of(folder: tempfile::TempDir) -> Self {
         let public = std::fs::read_to_string(folder.path().join("key.pub")).unwrap();
         let printed = text("ssh-keygen", &["-l", "-f", "key.pub"], folder.path());
         let fingerprint = printed.split_whitespace().nth(1).unwrap().to_owned();
@@ -47,7 +72,8 @@ fn refused(reason: &str) -> Result<String, String> {
 
 #[test]
 fn git_signs_with_ssh() {
-    let key = Key::new("ed25519", "256");
+    needs!("ssh-keygen");
+    let key = Key::fixed("one");
     let path = format!("user.signingkey={}", key.folder.path().join("key").display());
     let repository = Repository::new(&["gpg.format=ssh", &path]);
     signs_commits_and_tags(&repository, &keys("author.sshpub", key.public.as_str()), &key.fingerprint);
@@ -55,19 +81,21 @@ fn git_signs_with_ssh() {
 
 #[test]
 fn every_kind_of_key_and_hash() {
-    for (kind, bits) in [("ed25519", "256"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("rsa", "2048")] {
-        let key = Key::new(kind, bits);
+    needs!("ssh-keygen");
+    for name in ["one", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa"] {
+        let key = Key::fixed(name);
         for hash in ["hashalg=sha256", "hashalg=sha512"] {
-            assert_eq!(outcome(&key.sign(&["-n", "git", "-O", hash]), &key.public), Ok(key.fingerprint.clone()), "{kind} {bits} {hash}");
+            assert_eq!(outcome(&key.sign(&["-n", "git", "-O", hash]), &key.public), Ok(key.fingerprint.clone()), "{name} {hash}");
         }
     }
-    let small = Key::new("rsa", "1024");
+    let small = Key::small();
     assert_eq!(outcome(&small.sign(&["-n", "git"]), &small.public), refused("RSA key is too small"));
 }
 
 #[test]
 fn only_what_the_key_signed_for_git() {
-    let (key, other) = (Key::new("ed25519", "256"), Key::new("ed25519", "256"));
+    needs!("ssh-keygen");
+    let (key, other) = (Key::fixed("one"), Key::fixed("two"));
     let signature = key.sign(&["-n", "git"]);
     assert_eq!(outcome(&key.sign(&["-n", "file"]), &key.public), refused("namespace does not match"));
     assert_eq!(outcome(&signature, &other.public), refused("public key does not match"));
@@ -87,7 +115,8 @@ fn only_what_the_key_signed_for_git() {
 
 #[test]
 fn files_are_read_as_authorized_keys() {
-    let (key, other) = (Key::new("ed25519", "256"), Key::new("ecdsa", "256"));
+    needs!("ssh-keygen");
+    let (key, other) = (Key::fixed("one"), Key::fixed("ecdsa-256"));
     let signature = key.sign(&["-n", "git"]);
     let plain = key.public.trim();
     let found = Ok(key.fingerprint.clone());
@@ -118,7 +147,8 @@ fn files_are_read_as_authorized_keys() {
 
 #[test]
 fn certificates_do_not_sign() {
-    let (key, authority) = (Key::new("ed25519", "256"), Key::new("ed25519", "256"));
+    needs!("ssh-keygen");
+    let (key, authority) = (Key::fixed("one"), Key::fixed("two"));
     let authority_path = authority.folder.path().join("key");
     run("ssh-keygen", &["-q", "-s", authority_path.to_str().unwrap(), "-I", "id", "-n", "a", "key.pub"], key.folder.path());
     let certificate = std::fs::read_to_string(key.folder.path().join("key-cert.pub")).unwrap();
@@ -134,7 +164,7 @@ fn raw(key: &impl SigningKey, data: &[u8]) -> Signature {
 
 /// What a security key would make of an Ed25519 key, with the flags given.
 fn security_key(flags: u8) -> (String, String) {
-    let key = PrivateKey::from_openssh(std::fs::read_to_string(Key::new("ed25519", "256").folder.path().join("key")).unwrap()).unwrap();
+    let key = PrivateKey::from_openssh(Pair::fixed("one").private).unwrap();
     let public = SkEd25519::new(*key.public_key().key_data().ed25519().unwrap(), "ssh:");
     let message = SshSig::signed_data("git", HashAlg::Sha512, UNSIGNED.as_bytes()).unwrap();
     let signed = [Sha256::digest("ssh:").as_slice(), &[flags, 0, 0, 0, 7], Sha256::digest(message).as_slice()].concat();

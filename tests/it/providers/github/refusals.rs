@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{body::Body, http::Response};
-use headwater_testing::git::server::Access;
+use headwater_testing::{git::server::Access, web::never};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api,
@@ -21,7 +21,7 @@ use serde_json::json;
 use super::{App, SECOND, TOKEN, issued, spec, unknown, world};
 use crate::{
     providers::{
-        issuer::{Issuer, NEVER, after, said},
+        issuer::{Issuer, after, said},
         refused, stalled, tells_none_of,
     },
     support::namespace::{condition, message},
@@ -165,7 +165,7 @@ async fn a_github_that_is_silent_costs_no_more_than_the_timeout() {
     let world = world("github-silent", &[]).await;
     let (app, awake) = (App::new(), Arc::new(AtomicBool::new(false)));
     let is_awake = Arc::clone(&awake);
-    let github = Issuer::start(move |_| if is_awake.load(Ordering::SeqCst) { issued(TOKEN, 3600) } else { said(NEVER, &"") }).await;
+    let github = Issuer::start(move |_| if is_awake.load(Ordering::SeqCst) { issued(TOKEN, 3600) } else { never() }).await;
     world.space.secret("app", &app.data(&github.origin, &[("githubAppInstallationID", "56")])).await;
     let start = Instant::now();
     for name in ["one", "two"] {

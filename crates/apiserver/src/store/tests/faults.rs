@@ -2,8 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Write as _},
-    process::{Command, Stdio},
+    process::Stdio,
 };
+
+use headwater_testing::{command, tmpfs::Tmpfs};
 
 use super::*;
 
@@ -52,30 +54,11 @@ async fn what_is_not_ours_is_refused_and_left_alone() {
     assert!(matches!(folder(Path::new("/proc/objects")), Err(OpenError::Unwritable { .. })));
 }
 
-/// A file system of 2 MiB, unmounted at the end.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "objects"]).arg(dir.path()).output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self(dir))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(self.0.path()).status());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_survived() {
-    let Some(small) = Small::mount() else {
-        writeln!(std::io::stderr(), "SKIPPED: a full disk was not tested, as nothing may be mounted here").unwrap();
-        return;
-    };
-    let path = small.0.path();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let Some(_small) = Tmpfs::mount(path, "size=2m") else { return };
     std::fs::write(path.join("ballast"), vec![1; 400_000]).unwrap();
     let store = folder(path).unwrap();
     let mut watch = store.watch("secrets", None, 1).unwrap();
@@ -136,7 +119,7 @@ async fn killed_at_any_moment_it_has_what_it_said() {
     let test = format!("{}::killed_at_any_moment_it_has_what_it_said", module_path!().split_once("::").unwrap().1);
     let mut acknowledged = BTreeMap::new();
     for round in 0..5 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
+        let mut child = command(std::env::current_exe().unwrap())
             .args(["--exact", &test, "--nocapture"])
             .env(CHILD, dir.path())
             .stdout(Stdio::piped())

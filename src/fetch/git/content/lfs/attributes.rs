@@ -84,15 +84,15 @@ fn place(directory: &BStr) -> (PathBuf, &'static Path) {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use headwater_testing::command;
     use std::fs;
-    use std::process::Command;
 
     use super::*;
 
     /// What Git itself says.
     fn by_git(root: &Path, path: &str) -> bool {
         let args = ["-c", "core.attributesFile=/dev/null", "check-attr", "-z", "filter", "--", path];
-        let out = Command::new("git").current_dir(root).args(args).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
+        let out = command("git").current_dir(root).args(args).env("GIT_CONFIG_NOSYSTEM", "1").output().unwrap();
         assert!(out.status.success(), "{out:?}");
         out.stdout.split(|byte| *byte == 0).nth(2).unwrap() == b"lfs"
     }
@@ -159,7 +159,7 @@ mod tests {
             "sub/x/z/a.bin",
         ];
         let root = tempfile::tempdir().unwrap();
-        assert!(Command::new("git").current_dir(root.path()).args(["init", "-q"]).status().unwrap().success());
+        assert!(command("git").current_dir(root.path()).args(["init", "-q"]).status().unwrap().success());
         for (directory, text) in files {
             fs::create_dir_all(root.path().join(directory)).unwrap();
             fs::write(root.path().join(directory).join(".gitattributes"), text).unwrap();

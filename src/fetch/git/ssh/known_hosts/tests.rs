@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::process::Command;
+use headwater_testing::{command, needs};
 
 use super::*;
 
@@ -12,6 +12,7 @@ fn key(byte: u8) -> (String, Vec<u8>) {
 
 #[test]
 fn hosts_are_found_where_ssh_keygen_finds_them() {
+    needs!("ssh-keygen");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("known_hosts");
     let (line, blob) = key(1);
@@ -39,13 +40,13 @@ fn hosts_are_found_where_ssh_keygen_finds_them() {
             }
             std::fs::write(&file, format!("# comment\n\n{names} {line} comment\n")).unwrap();
             if hashed {
-                assert!(Command::new("ssh-keygen").arg("-q").arg("-H").arg("-f").arg(&file).output().unwrap().status.success());
+                assert!(command("ssh-keygen").arg("-q").arg("-H").arg("-f").arg(&file).output().unwrap().status.success());
             }
             let known = KnownHosts::parse(&std::fs::read(&file).unwrap()).unwrap();
             for host in ["host", "other", "host.example.com", "a.b.example.com", "hast", "10.0.3.1", "::1", "x"] {
                 for port in [22, 2222] {
                     let name = if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") };
-                    let found = Command::new("ssh-keygen").args(["-F", &name, "-f"]).arg(&file).output().unwrap();
+                    let found = command("ssh-keygen").args(["-F", &name, "-f"]).arg(&file).output().unwrap();
                     let wanted = if found.status.success() { Verdict::Trusted } else { Verdict::Unknown };
                     assert_eq!(known.check(host, port, &blob), wanted, "{names} (hashed: {hashed}) and {name}");
                 }

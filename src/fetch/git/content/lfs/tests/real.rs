@@ -1,12 +1,12 @@
 //! Pointers, attributes and objects as Git LFS itself makes them.
 
-use std::process::Command;
+use headwater_testing::{command, needs};
 
 use super::*;
 use crate::fetch::git::LocalRepositories;
 
 fn git(at: &Path, args: &[&str]) -> Vec<u8> {
-    let out = Command::new("git")
+    let out = command("git")
         .current_dir(at)
         .args(["-c", "user.name=n", "-c", "user.email=e@x", "-c", "commit.gpgSign=false"])
         .args(args)
@@ -47,6 +47,7 @@ fn found(blobs: &[(BString, Vec<u8>)]) -> Vec<Wanted> {
 
 #[tokio::test]
 async fn a_local_repository_gives_its_own_objects() {
+    needs!("git-lfs");
     let root = tempfile::tempdir().unwrap();
     let wanted = found(&sample(root.path()));
     let paths: Vec<_> = wanted.iter().map(|one| one.path.to_str().unwrap()).collect();
