@@ -105,6 +105,11 @@ impl Basic {
         (!user.is_empty() || !password.is_empty()).then(|| Self::new(user, password))
     }
 
+    /// Whether both the user and the password are empty.
+    pub fn is_empty(&self) -> bool {
+        self.user.expose_secret().is_empty() && self.password.expose_secret().is_empty()
+    }
+
     /// Whether neither the user nor the password is empty.
     pub fn is_complete(&self) -> bool {
         !self.user.expose_secret().is_empty() && !self.password.expose_secret().is_empty()

@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod clients;
 mod content;
 pub(super) mod server;
 
@@ -16,7 +17,10 @@ use server::{Answer, Server, git};
 pub(super) fn remote(url: &str) -> Remote {
     Remote {
         url: SafeUrl::parse(url).unwrap(),
-        auth: Auth::default(),
+        credentials: Credentials::Anonymous,
+        identity: None,
+        trust: Trust::default(),
+        ssh: None,
         proxy: None,
         algorithms: super::Algorithms::default(),
         mirrors: super::Mirrors::default(),
@@ -221,8 +225,7 @@ async fn credentials_stay_at_home_when_a_redirect_leaves() {
     let target = away.url("");
     let home =
         Server::answering(move |path| Answer::Text(format!("HTTP/1.1 302 Found\r\nlocation: {target}{path}\r\ncontent-length: 0\r\n\r\n")));
-    let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
-    let remote = Remote { auth, ..remote(&home.url("/r.git")) };
+    let remote = Remote { credentials: Credentials::basic("me", "s3cret"), ..remote(&home.url("/r.git")) };
     let head = resolve(&remote, &branch("main")).await.unwrap();
     assert_eq!(head.id.to_string(), id);
     assert!(home.seen().iter().all(|head| head.contains("authorization: Basic bWU6czNjcmV0")));

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
+use headwater_http::{Clients, Proxies, Trust};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -79,17 +80,16 @@ impl Fake {
     }
 }
 
-pub(super) fn clients() -> Clients {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-    Clients { home: client.clone(), away: client }
+pub(super) fn clients() -> ClientPair {
+    Clients::new(Ok(Proxies::default())).pair(&Trust::default(), None).unwrap()
 }
 
 pub(super) fn basic() -> Credentials {
-    Credentials::Basic { username: USER.into(), password: PASSWORD.into() }
+    Credentials::Basic(Basic::new(USER, PASSWORD))
 }
 
 pub(super) fn encoded() -> String {
-    format!("Basic {}", super::token::encoded(USER, PASSWORD))
+    Basic::new(USER, PASSWORD).authorization().unwrap().to_str().unwrap().to_owned()
 }
 
 /// An answer with headers.

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use headwater_api::helm_repository::{self, HelmRepository};
-use headwater_http::{Secrets, printable_url};
+use headwater_http::{Basic, Secrets, Trust, printable_url};
 use kube::ResourceExt;
 
 use crate::cluster::references::Typed;
-use crate::fetch::auth::{self, Registrar, Request, Secret};
-use crate::fetch::git::{self, Auth};
+use crate::fetch::auth::{self, Registrar, Request};
 use crate::fetch::helm::pull::{self, Release};
-use crate::fetch::oci::{Clients, Credentials, Manifest, Registry, Scheme, docker_config};
+use crate::fetch::helm::web;
+use crate::fetch::oci::{Credentials, Manifest, Registry, Scheme, docker_config};
 use crate::reconcile::Ctx;
 use crate::reconcile::helm::access::Door;
 
@@ -89,9 +89,7 @@ async fn opened(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, 
     let host = url.host_str().unwrap_or_default();
     let host = &url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let path = url.path();
-    let client = |auth: &Auth| git::client(&cx.git_clients, auth, None, &door.access.url).map_err(|error| error.to_string());
-    let away = Auth { ca: door.access.auth.ca.clone(), ..Auth::default() };
-    let clients = Clients { home: client(&door.access.auth)?, away: client(&away)? };
+    let clients = cx.clients.pair(&door.access.trust, None).map_err(|why| web::unusable(url, &why))?;
     let credentials = credentials(object, &door, host, cx).await?;
     let scheme = if object.spec.insecure { Scheme::Http } else { Scheme::Https };
     let registry = Registry::new(clients, host, scheme, credentials, cx.helm.limits.registry).map_err(|error| error.to_string())?;
@@ -112,7 +110,7 @@ async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx)
         _ => return Ok(Credentials::Anonymous),
     };
     let failed = |why: String| format!("unable to get authentication data from OIDC: {why}");
-    let http = git::client(&cx.git_clients, &Auth::default(), None, &door.access.url).map_err(|error| failed(error.to_string()))?;
+    let http = cx.clients.get(&Trust::default(), None).map_err(|why| failed(web::unusable(&door.access.url, &why)))?;
     let counted = auth::Object { kind: helm_repository::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
     let request = Request {
         url: &door.access.url,
@@ -124,10 +122,7 @@ async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx)
         object: &counted,
     };
     let issued = auth::registry_credentials(registrar, &request).await.map_err(|error| failed(error.to_string()))?;
-    Ok(match issued.secret {
-        Secret::Basic { username, password } => Credentials::Basic { username, password },
-        Secret::Bearer(token) => Credentials::Access(token),
-    })
+    Ok(issued.credentials.into())
 }
 
 fn of_secret(secret: &Typed, host: &str, name: &str) -> Result<Credentials, String> {
@@ -138,7 +133,7 @@ fn of_secret(secret: &Typed, host: &str, name: &str) -> Result<Credentials, Stri
     }
     let text = |key: &str| secret.data.get(key).map(|value| String::from_utf8_lossy(value).into_owned()).filter(|text| !text.is_empty());
     match (text("username"), text("password")) {
-        (Some(username), Some(password)) => Ok(Credentials::Basic { username, password }),
+        (Some(username), Some(password)) => Ok(Credentials::Basic(Basic::new(username, password))),
         (None, None) => Ok(Credentials::Anonymous),
         _ => Err(format!("invalid '{name}' secret data: required fields 'username' and 'password'")),
     }

@@ -5,10 +5,11 @@ mod server;
 use std::path::Path;
 use std::time::Duration;
 
+use headwater_http::{Basic, Proxy, SafeUrl};
 use tokio::time::Instant;
 
 use crate::fetch::git::tests::{branch, remote, sample};
-use crate::fetch::git::{Algorithms, Auth, Content, Error, Head, Limits, Mirrors, Proxy, Reference, Remote, Ssh, fetch, resolve};
+use crate::fetch::git::{Algorithms, Content, Error, Head, Limits, Mirrors, Reference, Remote, Ssh, fetch, resolve};
 use server::{Fate, Sshd, closed, run};
 
 const V2: &str = "AcceptEnv GIT_PROTOCOL";
@@ -17,9 +18,9 @@ const V2: &str = "AcceptEnv GIT_PROTOCOL";
 fn at(sshd: &Sshd, port: u16, repository: &str, known_hosts: String) -> Remote {
     let (root, user) = (sshd.dir.path(), run(Path::new("/"), "id", &["-un"]));
     let identity = std::fs::read(root.join("id")).unwrap();
-    let ssh = Ssh { user, identity, passphrase: None, known_hosts: known_hosts.into_bytes() };
+    let ssh = Ssh { user, identity: identity.into(), passphrase: None, known_hosts: known_hosts.into_bytes() };
     let url = format!("ssh://127.0.0.1:{port}{}/{repository}", root.display());
-    Remote { auth: Auth { ssh: Some(ssh), ..Auth::default() }, ..remote(&url) }
+    Remote { ssh: Some(ssh), ..remote(&url) }
 }
 
 fn trusted(sshd: &Sshd) -> Remote {
@@ -29,7 +30,7 @@ fn trusted(sshd: &Sshd) -> Remote {
 
 fn identified(remote: &Remote, change: impl FnOnce(&mut Ssh)) -> Remote {
     let mut remote = remote.clone();
-    change(remote.auth.ssh.as_mut().unwrap());
+    change(remote.ssh.as_mut().unwrap());
     remote
 }
 
@@ -84,8 +85,8 @@ async fn every_kind_of_key_lets_in() {
         let identity = admitted(&sshd, name, args);
         let with = |passphrase: Option<&str>| {
             identified(&remote, |ssh| {
-                ssh.identity.clone_from(&identity);
-                ssh.passphrase = passphrase.map(ToOwned::to_owned);
+                ssh.identity = identity.clone().into();
+                ssh.passphrase = passphrase.map(Into::into);
             })
         };
         ask(&with(Some("open sesame"))).await.unwrap();
@@ -97,7 +98,7 @@ async fn every_kind_of_key_lets_in() {
     }
     run(sshd.dir.path(), "ssh-keygen", &["-q", "-t", "ed25519", "-f", "other", "-N", ""]);
     let other = std::fs::read(sshd.dir.path().join("other")).unwrap();
-    let error = ask(&identified(&remote, |ssh| ssh.identity = other)).await.unwrap_err();
+    let error = ask(&identified(&remote, |ssh| ssh.identity = other.into())).await.unwrap_err();
     assert!(matches!(error, Error::LoginRefused { .. }) && error.to_string().contains("with the key ssh-ed25519 SHA256:"), "{error}");
     let nobody = identified(&remote, |ssh| ssh.user = "nobody-here".into());
     assert!(refused(&nobody).await.contains("ssh: unable to authenticate: 127.0.0.1:"));
@@ -231,8 +232,8 @@ async fn a_socks_proxy_leads_to_names_that_only_it_knows() {
     let mut remote = at(&sshd, 2222, "r.git", sshd.known("[git.internal]:2222", "ed25519"));
     remote.url = remote.url.with(|url| url.set_host(Some("git.internal")).unwrap());
     let via = |scheme: &str, basic: Option<(&str, &str)>| {
-        let url = url::Url::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
-        let basic = basic.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        let url = SafeUrl::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
+        let basic = basic.map(|(user, password)| Basic::new(user, password));
         Remote { proxy: Some(Proxy { url, basic }), ..remote.clone() }
     };
     for scheme in ["socks5", "socks5h"] {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bstr::ByteSlice as _;
 use futures::{StreamExt as _, TryStreamExt as _};
+use headwater_http::is_safe_redirect;
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::Instant;
@@ -15,7 +16,6 @@ use super::object::Incoming;
 use super::web::{Access, Request, Web};
 use super::{Place, Wanted};
 use crate::fetch::git::Error;
-use crate::fetch::git::http::is_upward;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// The most objects that are asked for at once.
@@ -100,7 +100,7 @@ impl Visit<'_> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing that it names");
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if kind != MEDIA_TYPE && kind != "application/json" {
-            let kind = self.web.scrubbed(&kind);
+            let kind = self.web.quote(&kind);
             return Err(self.corrupt(&format!("it answers with {kind} instead of {MEDIA_TYPE}")));
         }
         let encoded = encoding(&response);
@@ -128,7 +128,7 @@ impl Visit<'_> {
             return Ok(Error::AuthenticationRequired { url });
         }
         let body = self.web.body(response, MAX_REFUSAL).await?.unwrap_or_default();
-        let words = serde_json::from_slice::<Refusal>(&body).map(|refusal| self.web.scrubbed(&refusal.message));
+        let words = serde_json::from_slice::<Refusal>(&body).map(|refusal| self.web.quote(&refusal.message));
         let words = words.map(|words| format!(": {words}")).unwrap_or_default();
         let hint = self.endpoint.hint;
         Ok(match status {
@@ -146,13 +146,13 @@ impl Visit<'_> {
         let flawed = |message: String| self.web.place.flawed(wanted.path.as_bstr(), message);
         let object = object.ok_or_else(|| flawed(format!("the Git LFS server does not say where the object {oid} is{hint}")))?;
         if let Some(Problem { code, message }) = object.error {
-            let words = self.web.scrubbed(&message.unwrap_or_default());
+            let words = self.web.quote(&message.unwrap_or_default());
             let words = if words.is_empty() { words } else { format!(": {words}") };
             return Err(flawed(format!("the Git LFS server has no object {oid} for us ({code}){words}{hint}")));
         }
         let action = object.actions.and_then(|actions| actions.download);
         let action = action.ok_or_else(|| flawed(format!("the Git LFS server does not say where the object {oid} is{hint}")))?;
-        let url = answered.base.join(&action.href).ok().filter(|url| is_upward(&answered.base, url));
+        let url = answered.base.join(&action.href).ok().filter(|url| is_safe_redirect(&answered.base, url));
         let url = url.ok_or_else(|| flawed("the Git LFS server sends us to an address that is not usable or not encrypted".into()))?;
         let own =
             theirs(action.header.as_ref()).ok_or_else(|| flawed("the Git LFS server wants a header that HTTP cannot carry".into()))?;

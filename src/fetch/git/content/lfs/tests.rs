@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::fetch::git::Auth;
 use crate::fetch::git::tests::remote;
+use headwater_http::Credentials;
 use server::{Seen, Server, answer};
 
 const MEDIA: (&str, &str) = ("content-type", "application/vnd.git-lfs+json; charset=utf-8");
@@ -75,7 +75,7 @@ async fn get(remote: &Remote, wanted: &[Wanted]) -> (tempfile::TempDir, Result<(
 /// The text of the failure, which must not give anything away.
 async fn failure(server: &Server, objects: &[Wanted]) -> String {
     let mut remote = remote(&server.url("/r.git"));
-    remote.auth.bearer = Some("my-own-bearer".into());
+    remote.credentials = Credentials::bearer("my-own-bearer");
     remote.limits.idle_timeout = Duration::from_secs(1);
     let (folder, done) = get(&remote, objects).await;
     let text = done.unwrap_err().to_string();
@@ -103,7 +103,7 @@ async fn each_object_is_fetched_once_with_the_right_credentials() {
         _ => answer(stream, 200, &[], b"mine"),
     });
     let mut remote = remote(&server.url("/r"));
-    remote.auth = Auth { basic: Some(("user".into(), "pass".into())), ..Auth::default() };
+    remote.credentials = Credentials::basic("user", "pass");
     let all = [wanted("a", TEXT), wanted("b", TEXT), wanted("c", b"mine"), wanted("empty", b"")];
     let (folder, done) = get(&remote, &all).await;
     done.unwrap();
@@ -288,7 +288,7 @@ async fn redirects_are_followed_without_what_is_not_theirs() {
         _ => answer(stream, 301, &[("location", &format!("http://127.0.0.1:{there}/x"))], b""),
     });
     let mut from = remote(&server.url("/r.git"));
-    from.auth.bearer = Some("my-own-bearer".into());
+    from.credentials = Credentials::bearer("my-own-bearer");
     let (_folder, done) = get(&from, &[wanted("a", TEXT)]).await;
     done.unwrap();
     assert_eq!(server.seen().len(), 4);
@@ -302,7 +302,7 @@ async fn redirects_are_followed_without_what_is_not_theirs() {
         answer(stream, 308, &[("location", &format!("http://127.0.0.1:{there}{}", request.path))], b"");
     });
     let mut from = remote(&server.url("/r.git"));
-    from.auth.bearer = Some("my-own-bearer".into());
+    from.credentials = Credentials::bearer("my-own-bearer");
     let (_folder, done) = get(&from, &[wanted("a", TEXT)]).await;
     // Addresses in an answer count from where it came from.
     done.unwrap();
@@ -378,7 +378,7 @@ async fn bounds_hold_before_anything_is_asked() {
     let mut late = crate::fetch::git::tests::remote(&server.url("/r"));
     late.deadline = Instant::now();
     assert!(matches!(get(&late, &twice).await.1, Err(Error::Timeout { .. })));
-    late.auth.bearer = Some("a\nb".into());
+    late.credentials = Credentials::bearer("a\nb");
     assert!(matches!(get(&late, &twice).await.1, Err(Error::InvalidCredentials { .. })));
 }
 
