@@ -140,6 +140,7 @@ fn key(trust: &Trust, proxy: Option<&Proxy>) -> [u8; 32] {
     key.finish()
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are built")]
 fn build(trust: &Trust, proxy: reqwest::Proxy) -> Result<reqwest::Client, Unusable> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
