@@ -1,4 +1,4 @@
-//! What ssh needs to let somebody in.
+//! Credentials, trust and algorithms for ssh.
 
 use secrecy::{SecretSlice, SecretString};
 

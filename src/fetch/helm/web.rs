@@ -37,7 +37,7 @@ pub struct Access {
     pub basic: Option<Basic>,
     /// The certificates.
     pub trust: Trust,
-    /// Who may see the user and the password.
+    /// Those who may see the user and the password.
     pub audience: Audience,
     /// How long one download may take, redirects and all.
     pub timeout: Duration,
@@ -257,7 +257,7 @@ impl<'a> Web<'a> {
     }
 }
 
-/// Why there is no HTTP client for the repository at `url`.
+/// The error of the repository at `url` for which there is no HTTP client.
 pub fn unusable(url: &SafeUrl, why: &Unusable) -> String {
     format!("unable to clone '{url}': {why}")
 }

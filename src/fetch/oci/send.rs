@@ -59,12 +59,12 @@ impl Answer {
 
     /// The next piece of the body. `None` at its end.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        self.body.chunk().await.map_err(|why| interrupted(self.place.clone(), &why))
+        self.body.chunk().await.map_err(|why| failure(self.place.clone(), &why))
     }
 
     /// The whole body of at most `limit` bytes.
     pub(super) async fn read(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
-        self.body.read(limit).await.map_err(|why| interrupted(self.place.clone(), &why))
+        self.body.read(limit).await.map_err(|why| failure(self.place.clone(), &why))
     }
 
     pub(super) fn invalid(&self, message: impl Into<String>) -> Error {
@@ -137,7 +137,7 @@ impl Registry {
         let mut pause = FIRST_PAUSE;
         for attempt in 0.. {
             let sent = send(request().header(USER_AGENT, AGENT), Some(self.limits.idle)).await;
-            let body = sent.map_err(|why| interrupted(Place::new(before_an_answer(name, &why), url), &why))?;
+            let body = sent.map_err(|why| failure(Place::new(before_an_answer(name, &why), url), &why))?;
             let status = body.response().status();
             let busy = status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
             if !busy || attempt == RETRIES {
@@ -149,7 +149,7 @@ impl Registry {
             tokio::time::sleep(asked.filter(|asked| !asked.is_zero()).unwrap_or(pause).min(self.limits.pause)).await;
             pause *= 2;
         }
-        Err(interrupted(Place::new(name, url), &Interruption::Silent(self.limits.idle)))
+        Err(failure(Place::new(name, url), &Interruption::Silent(self.limits.idle)))
     }
 
     /// The error of an answer that is a refusal.
@@ -169,7 +169,7 @@ impl Registry {
 }
 
 /// The error of an answer that does not come, or not all of it.
-fn interrupted(place: Place, why: &Interruption) -> Error {
+fn failure(place: Place, why: &Interruption) -> Error {
     match why {
         Interruption::TooLarge { size, limit } => Error::TooLarge { what: place.to_string(), size: *size, limit: *limit },
         why => Error::Unreachable { place, message: quote(why, &Secrets::default(), Excerpt::Line) },

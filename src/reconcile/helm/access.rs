@@ -39,7 +39,7 @@ pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door
             data.map_err(|error| Error::Credentials(format!("failed to get TLS authentication secret '{name}': {}", error.why())))?;
         let told = |why| Error::Credentials(format!("failed to construct Helm client's TLS config: {why}"));
         let given = tls(&data, &name).map_err(|misfit| told(misfit.to_string()))?;
-        trust = checked(given).map_err(told)?;
+        trust = with_usable_ca(given).map_err(told)?;
     }
     let mut secret = None;
     if let Some(named) = &spec.secret_ref {
@@ -55,7 +55,7 @@ pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door
             tracing::info!(
                 "warning: specifying TLS authentication data via `.spec.secretRef` is deprecated, please use `.spec.certSecretRef` instead"
             );
-            trust = checked(given).map_err(told)?;
+            trust = with_usable_ca(given).map_err(told)?;
         }
         secret = Some(found);
     }
@@ -111,7 +111,7 @@ enum Misfit {
     Nothing(String),
 }
 
-/// What a Secret has for TLS.
+/// The certificates that a Secret has.
 fn tls(data: &Data, name: &str) -> Result<Trust, Misfit> {
     // The second names are those of earlier times.
     let get = |key: &str, earlier: &str| data.get(key).or_else(|| data.get(earlier)).filter(|value| !value.is_empty()).cloned();
@@ -126,8 +126,8 @@ fn tls(data: &Data, name: &str) -> Result<Trust, Misfit> {
     Ok(Trust { ca, certificate })
 }
 
-/// The same, if its authorities are PEM certificates.
-fn checked(trust: Trust) -> Result<Trust, String> {
+/// Refuses authorities that are no PEM certificates.
+fn with_usable_ca(trust: Trust) -> Result<Trust, String> {
     if trust.ca.as_ref().is_some_and(|ca| !has_certificates(ca)) { Err("failed to parse CA certificate".into()) } else { Ok(trust) }
 }
 

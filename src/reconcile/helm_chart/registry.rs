@@ -77,10 +77,10 @@ impl Place {
 /// Where the charts of a repository are.
 pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
     let secrets = door.access.url.secrets();
-    Box::pin(opened(object, door, cx)).await.map_err(|why| secrets.redact(&why))
+    Box::pin(open(object, door, cx)).await.map_err(|why| secrets.redact(&why))
 }
 
-async fn opened(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
+async fn open(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
     // One reading of the URL: who gets credentials is who they are made out for.
     let url = &door.access.url;
     if url.query().is_some() || url.fragment().is_some() {

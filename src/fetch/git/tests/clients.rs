@@ -1,4 +1,4 @@
-//! How errors of HTTP clients, their certificates and their proxies are told of a remote.
+//! Errors of HTTP clients, their certificates and their proxies, as errors of a remote.
 
 use std::sync::Arc;
 

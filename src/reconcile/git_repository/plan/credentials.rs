@@ -87,7 +87,7 @@ pub(super) fn trust(object: &GitRepository, data: Option<&Data>) -> Result<Trust
     Ok(Trust { ca, certificate })
 }
 
-/// What the Secret has for ssh.
+/// Credentials and trust for ssh, out of the Secret.
 pub(super) fn ssh(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Ssh, Failure> {
     let secret = Secret { object, data };
     let required = |key: &str| {

@@ -11,12 +11,13 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use headwater_http::Credentials;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::*;
 use crate::fetch::git::tests::remote;
-use headwater_http::Credentials;
 use server::{Seen, Server, answer};
 
 const MEDIA: (&str, &str) = ("content-type", "application/vnd.git-lfs+json; charset=utf-8");

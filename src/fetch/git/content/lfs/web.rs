@@ -1,8 +1,8 @@
 //! Requests to an LFS server and to the stores that it names.
 
-use headwater_http::{Audience, ClientPair, Excerpt, Guard, RedirectRules, Redirects, Secrets, Step, causes, quote};
+use headwater_http::{Audience, Body, ClientPair, Excerpt, Guard, Interruption, RedirectRules, Redirects, Secrets, Step, quote, send};
+use reqwest::Method;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
-use reqwest::{Method, Response};
 use url::Url;
 
 use super::Place;
@@ -30,7 +30,11 @@ pub(super) enum Access {
     Own,
 }
 
-/// What sends requests.
+/// The things that are waited for, as errors name them.
+const ANSWER: &str = "an answer of the Git LFS server";
+const MORE: &str = "more of an answer of the Git LFS server";
+
+/// Sends requests.
 pub(super) struct Web<'a> {
     pub(super) place: &'a Place<'a>,
     clients: ClientPair,
@@ -48,7 +52,7 @@ impl<'a> Web<'a> {
     }
 
     /// Sends `request`, follows redirects, and returns the answer, whatever its status is.
-    pub(super) async fn send(&self, request: &Request) -> Result<Response, Error> {
+    pub(super) async fn send(&self, request: &Request) -> Result<Body, Error> {
         let mut home = Guard::new(&self.place.remote.url, Audience::Home);
         let mut own = Guard::new(&request.url, Audience::Home);
         let mut redirects = Redirects::new(request.url.clone(), RedirectRules::COMMON);
@@ -64,10 +68,11 @@ impl<'a> Web<'a> {
             if is_own {
                 next = next.headers(request.own.clone());
             }
-            let sent = self.place.wait("an answer of the Git LFS server", next.body(request.body.clone()).send()).await?;
-            let response = sent.map_err(|error| self.broken(&error))?;
-            match redirects.follow(response.status(), response.headers()) {
-                Ok(Step::Arrived) => return Ok(response),
+            let sent = send(next.body(request.body.clone()), Some(self.place.remote.limits.idle_timeout));
+            let sent = self.place.wait_until_deadline(ANSWER, sent).await?;
+            let body = sent.map_err(|why| self.interruption(ANSWER, &why))?;
+            match redirects.follow(body.response().status(), body.response().headers()) {
+                Ok(Step::Arrived) => return Ok(body),
                 Ok(Step::Redirected) => {}
                 Err(why) => return Err(self.place.unreachable(format!("Git LFS: {why}"))),
             }
@@ -75,25 +80,26 @@ impl<'a> Web<'a> {
     }
 
     /// The next part of an answer.
-    pub(super) async fn chunk(&self, response: &mut Response) -> Result<Option<impl AsRef<[u8]> + Send + 'static>, Error> {
-        let chunk = self.place.wait("more of an answer of the Git LFS server", response.chunk()).await?;
-        chunk.map_err(|error| self.broken(&error))
+    pub(super) async fn chunk(&self, body: &mut Body) -> Result<Option<impl AsRef<[u8]> + Send + 'static>, Error> {
+        let chunk = self.place.wait_until_deadline(MORE, body.chunk()).await?;
+        chunk.map_err(|why| self.interruption(MORE, &why))
     }
 
     /// An answer of at most `bound` bytes; nothing if it is longer.
-    pub(super) async fn body(&self, mut response: Response, bound: usize) -> Result<Option<Vec<u8>>, Error> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response).await? {
-            body.extend_from_slice(chunk.as_ref());
-            if body.len() > bound {
-                return Ok(None);
-            }
+    pub(super) async fn body(&self, mut body: Body, bound: u64) -> Result<Option<Vec<u8>>, Error> {
+        match self.place.wait_until_deadline(MORE, body.read(bound)).await? {
+            Ok(body) => Ok(Some(body)),
+            Err(Interruption::TooLarge { .. }) => Ok(None),
+            Err(why) => Err(self.interruption(MORE, &why)),
         }
-        Ok(Some(body))
     }
 
-    fn broken(&self, error: &reqwest::Error) -> Error {
-        self.place.unreachable(format!("Git LFS: {}", self.quote(&causes(error).to_string())))
+    /// The error of an answer that did not come while `what` was waited for.
+    fn interruption(&self, what: &str, why: &Interruption) -> Error {
+        match why {
+            Interruption::Silent(_) => self.place.late(what),
+            why => self.place.unreachable(format!("Git LFS: {}", self.quote(&why.to_string()))),
+        }
     }
 
     /// Foreign text, fit for printing: in one line, shortened, without addresses, queries and the remote's credentials.
