@@ -59,13 +59,17 @@ impl SafeUrl {
         (Basic::of_url(&self.url), Self { url: without_user(self.url), ..self })
     }
 
-    /// Texts of the URL that must not be printed, whoever says them: the password, and what the URL has for a host and a port where
-    /// that may have been a user and a password.
+    /// Texts of the URL that must not be printed, whoever says them: the password; and where the host may have been a user, host and
+    /// port, and the path up to its last `@`.
     pub fn secrets(&self) -> Secrets {
-        let password = decode(self.url.password().unwrap_or_default());
-        let host = self.url.host_str().filter(|_| self.is_doubtful()).unwrap_or_default();
-        let port = self.url.port().filter(|_| self.is_doubtful()).map(|port| port.to_string()).unwrap_or_default();
-        [format!("{host}:{port}").as_str(), host, &port, &password].into_iter().filter(|text| *text != ":").collect()
+        let mut secrets: Secrets = [decode(self.url.password().unwrap_or_default())].into_iter().collect();
+        if self.is_doubtful() {
+            let host = self.url.host_str().unwrap_or_default();
+            let port = self.url.port().map(|port| port.to_string()).unwrap_or_default();
+            let path = self.url.path().rsplit_once('@').map_or("", |(path, _)| path.trim_start_matches('/'));
+            secrets.extend([format!("{host}:{port}").as_str(), path, host, &port].into_iter().filter(|text| *text != ":").collect());
+        }
+        secrets
     }
 
     /// True where the host may have been a user in the text that was parsed.

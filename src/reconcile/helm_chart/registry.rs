@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_api::helm_repository::{self, HelmRepository};
-use headwater_http::{Basic, Secrets, Trust, printable_url};
+use headwater_http::{Basic, SafeUrl, Trust, printable_url};
 use kube::ResourceExt;
 
 use crate::cluster::references::Typed;
@@ -24,8 +24,8 @@ pub struct Place {
     /// The path there, without slashes at its ends; may be empty.
     prefix: String,
     timeout: Duration,
-    /// Texts of the URL that no message repeats.
-    secrets: Secrets,
+    /// The URL of the repository.
+    url: SafeUrl,
 }
 
 impl Place {
@@ -36,6 +36,9 @@ impl Place {
 
     /// How messages call a version of a chart.
     pub fn reference(&self, chart: &str, version: &str) -> String {
+        if self.url.is_doubtful() {
+            return format!("{}/{chart}:{version}", self.url);
+        }
         format!("oci://{}/{}:{version}", self.registry.name(), self.path(chart))
     }
 
@@ -68,7 +71,7 @@ impl Place {
     /// Waits for an answer, for no longer than the repository's timeout.
     pub async fn within<T, E: std::fmt::Display>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(done) => done.map_err(|error| self.secrets.redact(&error.to_string())),
+            Ok(done) => done.map_err(|error| self.url.secrets().redact(&error.to_string())),
             Err(_) => Err("context deadline exceeded".into()),
         }
     }
@@ -93,7 +96,7 @@ async fn open(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, St
     let credentials = credentials(object, &door, host, cx).await?;
     let scheme = if object.spec.insecure { Scheme::Http } else { Scheme::Https };
     let registry = Registry::new(clients, host, scheme, credentials, cx.helm.limits.registry).map_err(|error| error.to_string())?;
-    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout, secrets: url.secrets() })
+    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout, url: url.clone() })
 }
 
 /// Who we are: by the Secret, or else by the provider.
