@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_api::{Artifact, Condition};
+use headwater_http::Clients;
 use headwater_storage::Storage;
 use kube::Resource;
 use serde::Serialize;
@@ -56,8 +57,8 @@ pub struct Ctx {
     pub jitter_percent: u8,
     /// Bounds on what a Git server may send.
     pub git_limits: git::Limits,
-    /// HTTP clients for Git servers.
-    pub git_clients: git::Clients,
+    /// HTTP clients for everything upstream.
+    pub clients: Clients,
     /// What was fetched from Git servers before.
     pub git_mirrors: git::Mirrors,
     /// What ssh offers to Git servers.

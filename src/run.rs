@@ -166,7 +166,7 @@ async fn reconcile(settings: &Controller, clients: Clients, shared: Shared, task
         retries: Retries::new(reconciling.min_retry_delay, reconciling.max_retry_delay),
         jitter_percent: reconciling.interval_jitter_percentage,
         git_limits: limits(&settings.limits),
-        git_clients: git::Clients::default(),
+        clients: headwater_http::Clients::default(),
         git_mirrors: mirrors(settings)?,
         git_algorithms: git::Algorithms {
             key_exchange: settings.auth.ssh_kex_algos.clone(),

@@ -18,6 +18,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
+use headwater_http::Credentials;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncReadExt as _;
 use url::Url;
@@ -117,35 +118,12 @@ pub struct Request<'a> {
     pub object: &'a Object,
 }
 
-/// How to authenticate.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    /// HTTP basic authentication.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password or token.
-        password: String,
-    },
-    /// A bearer token.
-    Bearer(String),
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Basic { .. } => "Basic(…)",
-            Self::Bearer(_) => "Bearer(…)",
-        })
-    }
-}
-
 /// What was issued.
 #[derive(Debug, Clone)]
-pub struct Credentials {
+pub struct Issued {
     /// How to authenticate.
-    pub secret: Secret,
-    /// Until when `secret` is good, by the provider's word.
+    pub credentials: Credentials,
+    /// Until when they are good, by the provider's word.
     pub expires: DateTime<Utc>,
     /// A digest, in hexadecimal, of everything that says as whom: the same for every renewal of the same credentials, another for any
     /// others. It is no secret.
@@ -155,7 +133,7 @@ pub struct Credentials {
 /// Credentials for a repository: those issued before, while they are good for some time yet, or new ones.
 ///
 /// An exchange with a provider takes ten seconds at most, and reads 64 KiB of an answer at most.
-pub async fn credentials(provider: &Provider, request: &Request<'_>) -> Result<Credentials, Error> {
+pub async fn credentials(provider: &Provider, request: &Request<'_>) -> Result<Issued, Error> {
     match provider {
         Provider::GitHub(app) => github::credentials(app, request).await,
         Provider::Azure => azure::credentials(request).await,

@@ -6,7 +6,6 @@
 
 mod access;
 mod checkout;
-mod clients;
 mod content;
 mod error;
 mod http;
@@ -26,13 +25,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use headwater_http::SafeUrl;
+use headwater_http::{Clients, Credentials, Proxy, SafeUrl, Trust};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use access::{Algorithms, Auth, Certificate, Proxy, Ssh};
+pub use access::{Algorithms, Ssh};
 pub use checkout::Checkout;
-pub use clients::Clients;
 pub use error::Error;
 pub use mirror::{Budget, Mirrors};
 
@@ -45,10 +43,16 @@ const MIB: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Remote {
     /// `http`, `https` or `ssh`, and `file` where [`Remote::local`] allows it. Its user name and password, if any, are used where
-    /// [`Auth::basic`] leaves them empty.
+    /// [`Remote::credentials`] leave them empty.
     pub url: SafeUrl,
-    /// Credentials and trust.
-    pub auth: Auth,
+    /// Credentials for http and https.
+    pub credentials: Credentials,
+    /// Names the owner of credentials that are exchanged for others from time to time. Without it, the credentials do so themselves.
+    pub identity: Option<String>,
+    /// Certificates for https.
+    pub trust: Trust,
+    /// Credentials and trust for ssh.
+    pub ssh: Option<Ssh>,
     /// The proxy on the way; without one, the environment's.
     pub proxy: Option<Proxy>,
     /// What ssh offers.
@@ -233,14 +237,6 @@ pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Err
 /// See [`Error`].
 pub async fn fetch(remote: &Remote, head: &Head, content: &Content, scratch: &Path) -> Result<Checkout, Error> {
     content::gather(remote, Wanted::from(head), content, scratch).await
-}
-
-/// A client for those who issue credentials for the repository at `url`: it trusts what `auth` says, and goes through `proxy`.
-///
-/// # Errors
-/// [`Error::InvalidCa`] and the like.
-pub fn client(clients: &Clients, auth: &Auth, proxy: Option<&Proxy>, url: &SafeUrl) -> Result<reqwest::Client, Error> {
-    clients.get(auth, proxy).map_err(|error| error.at(&url.to_string()))
 }
 
 /// Runs blocking Git work on its own thread and sees to it that it ends: by itself, at the deadline, when the remote's token

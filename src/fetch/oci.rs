@@ -20,7 +20,9 @@ use std::fmt;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use headwater_http::{self as http, Basic, ClientPair};
 use reqwest::header::HeaderValue;
+use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
@@ -56,42 +58,47 @@ impl Scheme {
     }
 }
 
-/// The HTTP clients of a registry: they follow no redirects and know their proxies and the certificates to trust.
-#[derive(Debug, Clone)]
-pub struct Clients {
-    /// For the registry and its token endpoint; may show a client certificate.
-    pub home: reqwest::Client,
-    /// For where the registry redirects to on other hosts; shows none.
-    pub away: reqwest::Client,
-}
-
 /// How to authenticate, once the registry asks for it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Credentials {
     /// Not at all; an anonymous token is fetched where the registry wants one.
     #[default]
     Anonymous,
     /// A user and a password, shown to the registry or to its token endpoint.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password.
-        password: String,
-    },
+    Basic(Basic),
     /// A refresh token, which Docker calls an identity token: the token endpoint gives access tokens for it.
-    Refresh(String),
+    Refresh(SecretString),
     /// An access token, shown to the registry as it is.
-    Access(String),
+    Access(SecretString),
 }
 
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "Anonymous",
-            Self::Basic { .. } => "Basic",
-            Self::Refresh(_) => "Refresh",
-            Self::Access(_) => "Access",
-        })
+impl Credentials {
+    /// The same as HTTP knows them, beside whether they are a refresh token, which HTTP does not know.
+    fn as_http(&self) -> (http::Credentials, bool) {
+        match self {
+            Self::Anonymous => (http::Credentials::Anonymous, false),
+            Self::Basic(basic) => (http::Credentials::Basic(basic.clone()), false),
+            Self::Refresh(token) => (http::Credentials::Bearer(token.clone()), true),
+            Self::Access(token) => (http::Credentials::Bearer(token.clone()), false),
+        }
+    }
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_http() == other.as_http()
+    }
+}
+
+impl Eq for Credentials {}
+
+impl From<http::Credentials> for Credentials {
+    fn from(credentials: http::Credentials) -> Self {
+        match credentials {
+            http::Credentials::Anonymous => Self::Anonymous,
+            http::Credentials::Basic(basic) => Self::Basic(basic),
+            http::Credentials::Bearer(token) => Self::Access(token),
+        }
     }
 }
 
@@ -118,7 +125,7 @@ impl Default for Limits {
 
 /// One registry, seen by one who has the same credentials for all of it. Tokens are kept as long as this value.
 pub struct Registry {
-    clients: Clients,
+    clients: ClientPair,
     /// As references name it.
     name: String,
     /// `/v2/` of it.
@@ -225,11 +232,17 @@ fn nothing_is_default<'de, T: Default + Deserialize<'de>, D: serde::Deserializer
 }
 
 impl Registry {
-    /// The registry at `host`, which may have a port. `docker.io` is found where Docker Hub keeps its registry.
+    /// The registry at `host`, which may have a port. The token endpoint is asked with its client, wherever it is. `docker.io` is found where Docker Hub keeps its registry.
     ///
     /// # Errors
     /// [`reference::Error`] when `host` is none.
-    pub fn new(clients: Clients, host: &str, scheme: Scheme, credentials: Credentials, limits: Limits) -> Result<Self, reference::Error> {
+    pub fn new(
+        clients: ClientPair,
+        host: &str,
+        scheme: Scheme,
+        credentials: Credentials,
+        limits: Limits,
+    ) -> Result<Self, reference::Error> {
         let address = if host == "docker.io" { "registry-1.docker.io" } else { host };
         let base = reference::is_registry(host).then(|| Url::parse(&format!("{}://{address}/v2/", scheme.name())).ok());
         let base = base.flatten().ok_or_else(|| reference::Error::registry(host))?;

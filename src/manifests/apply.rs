@@ -332,7 +332,7 @@ fn urls<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     }
 }
 
-/// What the server said, with a URL of the object as it may be printed, be it cited as it is or in quotes.
+/// Replaces a URL of the object by its printable form, be it cited as it is or in quotes.
 fn without_password(said: &str, url: &str) -> String {
     let printable = printable_url(url);
     if printable == url {

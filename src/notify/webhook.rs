@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::SecondsFormat;
 use futures::{StreamExt, stream};
 use headwater_api::meta;
-use headwater_http::{Proxies, SafeUrl};
+use headwater_http::{Clients, Proxies, Trust, Unusable, causes};
 use reqwest::StatusCode;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -31,7 +31,7 @@ pub enum Error {
     Address(#[from] url::ParseError),
     /// The HTTP client could not be set up.
     #[error("cannot set up the HTTP client for --events-addr: {0}")]
-    Client(#[from] reqwest::Error),
+    Client(#[from] Unusable),
 }
 
 /// Posts events.
@@ -44,12 +44,9 @@ pub struct Webhook {
 impl Webhook {
     /// A poster to `address` that names this process `instance`.
     pub fn new(address: &str, instance: String) -> Result<Self, Error> {
-        // What cannot be read there is told by those who need it.
-        let proxies = Proxies::of_process().unwrap_or_default();
-        let way = reqwest::Proxy::custom(move |url| proxies.proxy(url).cloned().map(SafeUrl::into_url));
-        let client =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy().proxy(way).build()?;
-        Ok(Self { client, url: address.parse()?, instance })
+        // Proxies that cannot be read there are reported by those who need them.
+        let clients = Clients::new(Ok(Proxies::of_process().unwrap_or_default()));
+        Ok(Self { client: clients.get(&Trust::default(), None)?, url: address.parse()?, instance })
     }
 
     /// Posts events until every sender is gone.
@@ -63,7 +60,7 @@ impl Webhook {
         let body = self.body(&event);
         let mut wait = FIRST_WAIT;
         for attempt in 1..=TRIES {
-            match self.client.post(self.url.clone()).json(&body).send().await {
+            match self.client.post(self.url.clone()).timeout(TIMEOUT).json(&body).send().await {
                 Ok(answer) if answer.status() == StatusCode::TOO_MANY_REQUESTS => {
                     debug!(reason = event.reason, "the receiver knows this event already");
                     return;
@@ -76,7 +73,7 @@ impl Webhook {
                 }
                 Err(_) if attempt < TRIES => {}
                 Err(error) => {
-                    warn!(error = %error.without_url(), reason = event.reason, "unable to post event");
+                    warn!(error = %causes(&error), reason = event.reason, "unable to post event");
                     return;
                 }
             }

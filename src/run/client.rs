@@ -34,7 +34,7 @@ pub async fn client(settings: &settings::Client) -> Result<Client, Stopped> {
     Ok(limited.build())
 }
 
-/// Why there is no client, without the password of a proxy.
+/// The reason that there is no client, without the password of a proxy.
 fn unusable(error: kube::Error) -> Stopped {
     match error {
         kube::Error::ProxyProtocolUnsupported { proxy_url } => {

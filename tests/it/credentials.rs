@@ -117,6 +117,8 @@ async fn no_secret_shows_when_an_authenticated_fetch_fails(server: &Server) {
         ("bearer", json!({"url": world.git.url("r.git"), "secretRef": {"name": "bearer"}})),
         ("url", json!({"url": format!("http://{}:{}@{address}/r.git?key={}", SECRETS[2], SECRETS[0], SECRETS[3])})),
         ("closed", json!({"url": format!("http://{}:{}@127.0.0.1:1/r.git", SECRETS[2], SECRETS[0])})),
+        ("slash", json!({"url": format!("https://{}:{}/word@host/r.git", SECRETS[2], SECRETS[0])})),
+        ("path", json!({"url": format!("http://{address}/na:{}@host/r.git", SECRETS[0])})),
     ];
     for (name, spec) in &cases {
         world.space.source(name, spec.clone()).await;

@@ -3,6 +3,7 @@
 //! One module per subject; `support` is the harness. Each test makes its own namespace and its own controller, which sees
 //! only the objects that carry the label of that test, so that all of them run in parallel on one API server.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "tests build HTTP clients of their own")]
 
 mod apiserver;
 mod conformance;

@@ -1,27 +1,26 @@
 //! The client of registries against a real one: what it lists, what it pulls, and how it is let in.
 
 use headwater::fetch::helm::pull;
-use headwater::fetch::oci::{Clients, Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
+use headwater::fetch::oci::{Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
+use headwater_http::{Basic, ClientCertificate, ClientPair, Clients, Proxies, Trust};
 use headwater_testing::{
     registry::{self, Access, Options, PASSWORD, USER},
     tls::Authority,
 };
-use reqwest::redirect::Policy;
 use serde_json::json;
 
 const ARCHIVE: &[u8] = b"the archive of a chart";
 
-fn clients(builder: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Clients {
-    let client = || builder(reqwest::Client::builder().no_proxy().redirect(Policy::none())).build().unwrap();
-    Clients { home: client(), away: client() }
+fn clients(trust: &Trust) -> ClientPair {
+    Clients::new(Ok(Proxies::default())).pair(trust, None).unwrap()
 }
 
 fn reader(server: &registry::Registry, credentials: Credentials) -> Registry {
-    Registry::new(clients(|client| client), &server.address, Scheme::Http, credentials, Limits::default()).unwrap()
+    Registry::new(clients(&Trust::default()), &server.address, Scheme::Http, credentials, Limits::default()).unwrap()
 }
 
 fn basic(password: &str) -> Credentials {
-    Credentials::Basic { username: USER.to_owned(), password: password.to_owned() }
+    Credentials::Basic(Basic::new(USER, password))
 }
 
 #[tokio::test]
@@ -128,7 +127,7 @@ async fn registries_let_in_who_they_know() {
             assert_eq!(nobody, format!("{place}: basic credential not found"));
             assert_eq!(wrong, denied);
         } else {
-            assert_eq!(pulled(Credentials::Refresh(PASSWORD.to_owned())).await.unwrap().bytes, ARCHIVE);
+            assert_eq!(pulled(Credentials::Refresh(PASSWORD.into())).await.unwrap().bytes, ARCHIVE);
             assert!(wrong.ends_with("/token\": response status code 401: unauthorized: incorrect username or password"), "{wrong}");
             assert_eq!(nobody, denied);
         }
@@ -142,16 +141,14 @@ async fn registries_are_reached_with_certificates() {
     let options = Options { access: Access::Token, authority: Some(&authority), clients: Some(&owner), ..Options::default() };
     let Some(server) = registry::start(options) else { return };
     server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
-    let trusting =
-        |client: reqwest::ClientBuilder| client.tls_certs_merge([reqwest::Certificate::from_pem(authority.pem().as_bytes()).unwrap()]);
+    let trusting = Trust { ca: Some(authority.pem().as_bytes().to_vec()), certificate: None };
     let (certificate, key) = owner.issue("client.test");
-    let both = format!("{}\n{}", certificate.pem(), key.serialize_pem());
-    let identity = reqwest::Identity::from_pem(both.as_bytes()).unwrap();
-    let versions = async |clients: Clients| {
-        let reader = Registry::new(clients, &server.address, Scheme::Https, basic(PASSWORD), Limits::default()).unwrap();
+    let certificate = ClientCertificate::new(certificate.pem().into_bytes(), key.serialize_pem().into_bytes());
+    let versions = async |trust: &Trust| {
+        let reader = Registry::new(clients(trust), &server.address, Scheme::Https, basic(PASSWORD), Limits::default()).unwrap();
         pull::versions(&reader, "charts/podinfo").await
     };
-    assert_eq!(versions(clients(|client| trusting(client).identity(identity.clone()))).await.unwrap(), ["0.1.0"]);
-    assert!(matches!(versions(clients(trusting)).await, Err(Error::Unreachable { .. })));
-    assert!(matches!(versions(clients(|client| client)).await, Err(Error::Unreachable { .. })));
+    assert_eq!(versions(&Trust { certificate: Some(certificate), ..trusting.clone() }).await.unwrap(), ["0.1.0"]);
+    assert!(matches!(versions(&trusting).await, Err(Error::Unreachable { .. })));
+    assert!(matches!(versions(&Trust::default()).await, Err(Error::Unreachable { .. })));
 }

@@ -14,7 +14,7 @@ pub struct Body {
     idle: Option<Duration>,
 }
 
-/// Why there is no answer, or not all of it.
+/// The reason that there is no answer, or not all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Interruption {
     /// There was no connection, or it broke.
@@ -26,9 +26,9 @@ pub enum Interruption {
     /// The body is larger than allowed.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
-        /// How much of it came, in bytes.
+        /// The part of it that came, in bytes.
         size: u64,
-        /// How much was allowed, in bytes.
+        /// The bound, in bytes.
         limit: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! Why a request failed, without the request.
+//! Causes of failures, without the requests that failed.
 
 use std::error::Error;
 use std::fmt;

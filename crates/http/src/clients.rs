@@ -39,7 +39,7 @@ pub struct ClientPair {
     pub away: reqwest::Client,
 }
 
-/// Why there is no client.
+/// The reason that there is no client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// The certificates to trust are not a bundle of at least one PEM certificate.
@@ -126,7 +126,7 @@ impl fmt::Debug for ClientPair {
     }
 }
 
-/// What makes one client unlike another.
+/// The digest of everything that makes one client unlike another.
 fn key(trust: &Trust, proxy: Option<&Proxy>) -> [u8; 32] {
     let mut key = Fingerprint::default();
     let certificate = trust.certificate.as_ref();
@@ -140,6 +140,7 @@ fn key(trust: &Trust, proxy: Option<&Proxy>) -> [u8; 32] {
     key.finish()
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place where clients are built")]
 fn build(trust: &Trust, proxy: reqwest::Proxy) -> Result<reqwest::Client, Unusable> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -1,4 +1,4 @@
-//! How requests say who sends them.
+//! Credentials, and the header that carries them.
 
 use base64::Engine as _;
 use reqwest::header::HeaderValue;
@@ -105,7 +105,12 @@ impl Basic {
         (!user.is_empty() || !password.is_empty()).then(|| Self::new(user, password))
     }
 
-    /// Whether neither the user nor the password is empty.
+    /// True where both the user and the password are empty.
+    pub fn is_empty(&self) -> bool {
+        self.user.expose_secret().is_empty() && self.password.expose_secret().is_empty()
+    }
+
+    /// True where neither the user nor the password is empty.
     pub fn is_complete(&self) -> bool {
         !self.user.expose_secret().is_empty() && !self.password.expose_secret().is_empty()
     }

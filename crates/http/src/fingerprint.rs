@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 over parts, each of which is there or not; no two lists of parts have the same encoding.
 ///
-/// What [`Self::add`] feeds to the digest never changes: names on disk are made of it.
+/// The encoding never changes: names on disk are made of it.
 #[derive(Clone, Debug, Default)]
 pub struct Fingerprint(Sha256);
 

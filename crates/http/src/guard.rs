@@ -1,8 +1,8 @@
-//! Who may see credentials.
+//! A guard over credentials: it says which requests may carry them.
 
 use url::{Origin, Url};
 
-/// Who may see the credentials for a server.
+/// Those who may see the credentials for a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
     /// Its own scheme, host and port, until a redirect leads away from there.
@@ -27,8 +27,8 @@ impl Guard {
         Self { home: home.origin(), is_encrypted: home.scheme() == "https", audience, has_left: false }
     }
 
-    /// Whether the next request, which goes to `url`, may carry the credentials. To be asked about every request in turn: once
-    /// requests have left home, nothing is given away at home either, as it may be somebody else who sends us there.
+    /// Decides on the next request, which goes to `url`: true where it may carry the credentials. Must be asked about every request
+    /// in turn: after one that left home, those that come home again get nothing either, as somebody else may have sent them.
     pub fn admits(&mut self, url: &Url) -> bool {
         self.has_left |= url.origin() != self.home;
         let is_weaker = self.is_encrypted && url.scheme() == "http";

@@ -1,6 +1,6 @@
 //! HTTP to servers that nobody trusts.
 //!
-//! What holds for everything that goes through this crate:
+//! Promises for everything that goes through this crate:
 //!
 //! - A URL prints without user, password, query and fragment, and a text that may hide a password prints without that:
 //!   [`SafeUrl`], [`printable_url`]. Passwords, tokens and keys are types of `secrecy`, and the words of a server are repeated

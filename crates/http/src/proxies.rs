@@ -10,13 +10,13 @@ use crate::SafeUrl;
 /// The port of ssh.
 const SSH_PORT: u16 = 22;
 
-/// What the environment says about proxies.
+/// The proxies of an environment.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies {
     http: Option<SafeUrl>,
     https: Option<SafeUrl>,
     all: Option<SafeUrl>,
-    /// Where no proxy is used, in small letters.
+    /// Hosts and networks without a proxy, in small letters.
     direct: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Proxies {
     }
 }
 
-/// Whether it can carry anything but requests for the web. Where `ALL_PROXY` cannot, ssh goes without.
+/// True for a proxy that can carry more than requests for the web. Where `ALL_PROXY` cannot, ssh goes without.
 fn is_socks(proxy: &SafeUrl) -> bool {
     matches!(proxy.scheme(), "socks5" | "socks5h")
 }
@@ -99,7 +99,7 @@ fn split(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// Whether `entry` is `*`, the domain of `name`, or its own name.
+/// True where `entry` is `*`, the domain of `name`, or its own name.
 fn names(entry: &str, name: &str, port: u16) -> bool {
     let (domain, only) = split(entry);
     if entry == "*" {
@@ -115,7 +115,7 @@ fn names(entry: &str, name: &str, port: u16) -> bool {
     itself && name == domain || name.strip_suffix(domain).is_some_and(|before| before.ends_with('.'))
 }
 
-/// Whether `entry` is `*`, this address, or a network around it.
+/// True where `entry` is `*`, this address, or a network around it.
 fn holds(entry: &str, address: IpAddr, port: u16) -> bool {
     if entry == "*" {
         return true;
@@ -132,7 +132,7 @@ fn holds(entry: &str, address: IpAddr, port: u16) -> bool {
     host.parse::<IpAddr>().is_ok_and(|host| host.to_canonical() == address) && only.is_none_or(|only| only == port)
 }
 
-/// Whether the first `length` of `width` bits are the same.
+/// True where the first `length` of `width` bits are the same.
 fn same(a: u128, b: u128, width: u32, length: u32) -> bool {
     length <= width && (a ^ b).checked_shr(width - length).unwrap_or(0) == 0
 }

@@ -15,7 +15,7 @@ const LINE: usize = 500;
 #[derive(Clone, Debug, Default)]
 pub struct Secrets(Vec<SecretString>);
 
-/// How much of a text is repeated, and in which form.
+/// The length and the form of what is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excerpt {
     /// The first 256 characters, with a space in place of each control character.

@@ -1,4 +1,4 @@
-//! Redirects: which answers are some, where they may lead, and how many are followed.
+//! Redirects: the answers that are some, the places that they may lead to, and their number.
 
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
@@ -6,18 +6,18 @@ use url::Url;
 
 use crate::{Basic, without_user};
 
-/// How redirects are followed.
+/// The rules for following redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RedirectRules {
-    /// How many redirects of one request are followed.
+    /// The most redirects that one request follows.
     pub most: usize,
-    /// Which answers are redirects.
+    /// The answers that are redirects.
     pub statuses: Statuses,
-    /// Whether a user and a password in a `Location`, or in the first URL, count.
+    /// The fate of a user and a password in a `Location`, or in the first URL.
     pub user_information: UserInformation,
 }
 
-/// Which answers are redirects.
+/// The answers that are redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statuses {
     /// 301, 302, 303, 307 and 308.
@@ -26,7 +26,7 @@ pub enum Statuses {
     Every3xx,
 }
 
-/// What becomes of a user and a password in a `Location`.
+/// The fate of a user and a password in a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserInformation {
     /// They are dropped.
@@ -35,7 +35,7 @@ pub enum UserInformation {
     Kept,
 }
 
-/// Why a redirect is not followed.
+/// The reason not to follow a redirect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedirectError {
     /// It names no place, or none that is a URL.
@@ -54,7 +54,7 @@ pub enum RedirectError {
     TooMany(usize),
 }
 
-/// What an answer means for a request.
+/// The meaning of an answer for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// It is the answer.
@@ -100,7 +100,7 @@ impl Redirects {
         Self { rules, at: rules.fit(url), followed: 0 }
     }
 
-    /// Where the next request goes; without user and password.
+    /// The URL that the next request goes to, without user and password.
     pub fn url(&self) -> Url {
         without_user(self.at.clone())
     }
@@ -129,7 +129,7 @@ impl Redirects {
     }
 }
 
-/// Whether one who was sent from `from` may go to `to`: never from encrypted to plain, nor to anything but HTTP.
+/// True where one who is sent from `from` may go to `to`: never from encrypted to plain, nor to anything but HTTP.
 pub fn is_safe_redirect(from: &Url, to: &Url) -> bool {
     matches!((from.scheme(), to.scheme()), ("http", "http" | "https") | ("https", "https"))
 }

@@ -20,7 +20,7 @@ const HIDDEN: &str = "***";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SafeUrl {
     url: Url,
-    /// Whether what the URL has for a host may have been a user in the text that it was parsed from.
+    /// Set where the host may have been a user in the text that was parsed.
     is_doubtful: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct SafeUrl {
 pub struct InvalidUrl {
     /// The text as [`printable_url`] has it.
     pub url: String,
-    /// What is wrong with it.
+    /// The flaw.
     pub cause: ParseError,
 }
 
@@ -59,16 +59,20 @@ impl SafeUrl {
         (Basic::of_url(&self.url), Self { url: without_user(self.url), ..self })
     }
 
-    /// Texts of the URL that must not be printed, whoever says them: the password, and what the URL has for a host and a port where
-    /// that may have been a user and a password.
+    /// Texts of the URL that must not be printed, whoever says them: the password; and where the host may have been a user, host and
+    /// port, and the path up to its last `@`.
     pub fn secrets(&self) -> Secrets {
-        let password = decode(self.url.password().unwrap_or_default());
-        let host = self.url.host_str().filter(|_| self.is_doubtful()).unwrap_or_default();
-        let port = self.url.port().filter(|_| self.is_doubtful()).map(|port| port.to_string()).unwrap_or_default();
-        [format!("{host}:{port}").as_str(), host, &port, &password].into_iter().filter(|text| *text != ":").collect()
+        let mut secrets: Secrets = [decode(self.url.password().unwrap_or_default())].into_iter().collect();
+        if self.is_doubtful() {
+            let host = self.url.host_str().unwrap_or_default();
+            let port = self.url.port().map(|port| port.to_string()).unwrap_or_default();
+            let path = self.url.path().rsplit_once('@').map_or("", |(path, _)| path.trim_start_matches('/'));
+            secrets.extend([format!("{host}:{port}").as_str(), path, host, &port].into_iter().filter(|text| *text != ":").collect());
+        }
+        secrets
     }
 
-    /// Whether what the URL has for a host may have been a user in the text that it was parsed from.
+    /// True where the host may have been a user in the text that was parsed.
     pub fn is_doubtful(&self) -> bool {
         self.is_doubtful || Text::new(self.url.as_str(), Some(&self.url)).print().1 == Certainty::Doubtful
     }
@@ -151,7 +155,7 @@ fn print(text: &str, url: Option<&Url>) -> String {
     Text::new(text, url).print().0
 }
 
-/// Whether a text was printed for what it is, or for what it may be.
+/// The certainty about the parts of a text that was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Certainty {
     Certain,
@@ -165,7 +169,7 @@ struct Text<'a> {
     /// The rest, without the user of a valid URL.
     rest: &'a str,
     is_url: bool,
-    /// Whether `rest` had a user, which was taken off.
+    /// Set where a user was taken off `rest`.
     had_user: bool,
 }
 
@@ -179,7 +183,7 @@ impl<'a> Text<'a> {
         Self { scheme, rest: user.map_or(rest, |at| &rest[at + 1..]), is_url, had_user: user.is_some() }
     }
 
-    /// Whether what looks like host and port may be a user and the beginning of a password.
+    /// True where host and port may be a user and the beginning of a password.
     fn port_may_be_password(&self) -> bool {
         let host = &self.rest[..authority(self.rest)];
         let host = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
@@ -189,7 +193,7 @@ impl<'a> Text<'a> {
         !self.had_user && host != "localhost" && host.parse::<IpAddr>().is_err()
     }
 
-    /// Whether `before`, which an `@` follows, may be a user and a password.
+    /// True where `before`, which an `@` follows, may be a user and a password.
     fn may_be_user(&self, before: &str) -> bool {
         let start = if self.port_may_be_password() { 0 } else { authority(before) };
         if self.is_url { before[start..].contains(':') } else { !before.is_empty() }
@@ -211,7 +215,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Whether `text` is written as URLs usually are, so that its parts are where they are in `url`.
+/// True where `text` is written as URLs usually are, so that its parts are where they are in `url`.
 fn is_plain(text: &str, url: &Url) -> bool {
     let (scheme, rest) = split_scheme(text);
     let is_odd = |c: char| c == '\\' || c.is_whitespace() || c.is_control();
@@ -231,7 +235,7 @@ fn split_scheme(text: &str) -> (&str, &str) {
     }
 }
 
-/// How long the authority is at the beginning of `rest`.
+/// The length of the authority at the beginning of `rest`.
 fn authority(rest: &str) -> usize {
     rest.find(['/', '?', '#']).unwrap_or(rest.len())
 }

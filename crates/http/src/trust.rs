@@ -1,4 +1,4 @@
-//! Whom to trust, and how to be trusted, in TLS.
+//! Certificates: those to trust, and the one to show.
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 
@@ -46,7 +46,7 @@ impl PartialEq for ClientCertificate {
 
 impl Eq for ClientCertificate {}
 
-/// Whether `pem` is a bundle of at least one certificate.
+/// True for a bundle of at least one certificate in PEM.
 pub fn has_certificates(pem: &[u8]) -> bool {
     certificates(pem).is_some()
 }

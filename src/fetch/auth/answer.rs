@@ -1,10 +1,9 @@
 //! One exchange with a provider: bounded in size and time, and told without secrets.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use headwater_http::SafeUrl;
+use headwater_http::{Interruption, SafeUrl, causes, send};
 use reqwest::{Client, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -12,11 +11,9 @@ use url::Url;
 use super::Error;
 
 /// An answer may be this large, in bytes. Real ones are below 8 KiB.
-const LARGEST: usize = 64 * 1024;
+const LARGEST: u64 = 64 * 1024;
 /// An exchange may take this long.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Of what a server says, this many characters are repeated.
-const QUOTED: usize = 500;
 const USER_AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 
 /// What came back.
@@ -32,31 +29,34 @@ pub(super) struct Answer {
 pub(super) async fn ask(
     http: &Client,
     method: Method,
-    url: Url,
+    url: SafeUrl,
     complete: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder,
 ) -> Result<Answer, Error> {
-    let place = format!("{method} {}", SafeUrl::from(url.clone()));
-    exchanged(complete(http.request(method, url).header(header::USER_AGENT, USER_AGENT)), place, LONGEST).await
+    let place = format!("{method} {url}");
+    exchanged(complete(http.request(method, url.into_url()).header(header::USER_AGENT, USER_AGENT)), place, LONGEST).await
 }
 
 async fn exchanged(request: reqwest::RequestBuilder, place: String, longest: Duration) -> Result<Answer, Error> {
     let exchange = async {
-        let mut response = request.send().await.map_err(|error| Error::new(cause(error)))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| Error::new(cause(error)))? {
-            if body.len() + chunk.len() > LARGEST {
-                return Err(Error::new(format!("the answer is larger than {LARGEST} bytes")));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((status, body))
+        let mut body = send(request, None).await?;
+        let status = body.response().status();
+        body.read(LARGEST).await.map(|body| (status, body))
     };
     let ended = tokio::time::timeout(longest, exchange).await;
-    let (status, body) = ended
-        .unwrap_or_else(|_| Err(Error::new(format!("no complete answer within {} seconds", longest.as_secs()))))
-        .map_err(|error| error.within(&place))?;
+    let done = match ended {
+        Ok(done) => done.map_err(|why| cause(&why)),
+        Err(_) => Err(Error::new(format!("no complete answer within {} seconds", longest.as_secs()))),
+    };
+    let (status, body) = done.map_err(|error| error.within(&place))?;
     Ok(Answer { place, status, body })
+}
+
+/// The innermost cause, which says the most.
+fn cause(why: &Interruption) -> Error {
+    match why {
+        Interruption::Broken(error) => Error::new(causes(error).innermost()),
+        other => Error::new(other.to_string()),
+    }
 }
 
 impl Answer {
@@ -78,30 +78,19 @@ impl Answer {
     }
 }
 
-/// What a server says, as it may be shown: in one line, shortened, and without what it was sent in confidence.
-pub(super) fn quoted(text: &str, secrets: &[&str]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret, "***");
-    }
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
 /// `base` with further path segments, each escaped. `None` where `base` cannot have any.
-pub(super) fn extended(base: &Url, segments: &[&str]) -> Option<Url> {
-    let mut url = base.clone();
-    url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
-    Some(url)
+pub(super) fn extended(base: &SafeUrl, segments: &[&str]) -> Option<SafeUrl> {
+    let extend = |url: &mut Url| {
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+    };
+    (!base.cannot_be_a_base()).then(|| base.with(extend))
 }
 
 /// A URL of HTTP or HTTPS.
-pub(super) fn web(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| error.to_string())?;
+pub(super) fn web(text: &str) -> Result<SafeUrl, String> {
+    let url = SafeUrl::parse(text).map_err(|error| error.cause.to_string())?;
     if matches!(url.scheme(), "http" | "https") { Ok(url) } else { Err(format!("unsupported protocol scheme '{}'", url.scheme())) }
 }
 
@@ -116,32 +105,17 @@ pub(super) fn time(text: Option<&str>) -> DateTime<Utc> {
     text.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.to_utc()).unwrap_or_default()
 }
 
-/// The innermost cause, which says the most.
-fn cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut innermost = error.source();
-    while let Some(deeper) = innermost.and_then(|error| error.source()) {
-        innermost = Some(deeper);
-    }
-    innermost.map_or_else(|| error.to_string(), ToString::to_string)
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use headwater_http::{Clients, Trust};
+
     use super::*;
 
     #[test]
-    fn what_is_quoted_is_one_short_line_without_secrets() {
-        assert_eq!(quoted("a\r\n b\u{7}c  s3cret d\t", &["s3cret", ""]), "a b c *** d");
-        let long = quoted(&"\u{e4}".repeat(600), &[]);
-        assert_eq!(long.chars().count(), QUOTED + 1);
-    }
-
-    #[test]
     fn segments_are_escaped_and_the_base_keeps_its_path() {
-        let base = Url::parse("https://host/api/v3/?q#f").unwrap();
+        let base = SafeUrl::parse("https://host/api/v3/?q#f").unwrap();
         assert_eq!(extended(&base, &["orgs", "a/../b?c", "x"]).unwrap().path(), "/api/v3/orgs/a%2F..%2Fb%3Fc/x");
         assert!(web("ftp://host/").is_err());
         assert!(web("host").is_err());
@@ -158,7 +132,8 @@ mod tests {
     async fn a_silent_server_is_given_up() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let ended = exchanged(Client::new().get(&url), "GET there".to_owned(), Duration::from_millis(100)).await;
+        let client = Clients::default().get(&Trust::default(), None).unwrap();
+        let ended = exchanged(client.get(&url), "GET there".to_owned(), Duration::from_millis(100)).await;
         assert_eq!(ended.err().unwrap().to_string(), "GET there: no complete answer within 0 seconds");
         drop(listener);
     }

@@ -10,9 +10,10 @@ mod sts;
 use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
+use headwater_http::Credentials;
 use url::Url;
 
-use super::{Account, Credentials, Error, GIT, Issuer, Request, Secret, Token, access};
+use super::{Account, Error, GIT, Issued, Issuer, Request, Token, access};
 
 pub(super) use ecr::registry;
 
@@ -21,14 +22,14 @@ const VALIDITY: TimeDelta = TimeDelta::minutes(15);
 const ROLE: &str = "eks.amazonaws.com/role-arn";
 const ROLE_PATTERN: &str = r"^arn:aws[\w-]*:iam::[0-9]{1,30}:role/.{1,200}$";
 
-pub(super) async fn credentials(request: &Request<'_>) -> Result<Credentials, Error> {
+pub(super) async fn credentials(request: &Request<'_>) -> Result<Issued, Error> {
     let region = region(request.url)?;
     let (keys, identity) = access(&Keys { region }, request, region, GIT).await?;
     let now = Utc::now();
     let password = sign::password(&keys.secret, region, request.url, now);
     let username = if keys.session.is_empty() { keys.id } else { format!("{}%{}", keys.id, keys.session) };
     let expires = keys.expires.min(now + VALIDITY);
-    Ok(Credentials { secret: Secret::Basic { username, password }, expires, identity })
+    Ok(Issued { credentials: Credentials::basic(username, password), expires, identity })
 }
 
 /// The region of a CodeCommit repository, as its host says.

@@ -8,11 +8,12 @@ mod acr;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use headwater_http::{Credentials, Excerpt, quote};
 use reqwest::Method;
 use serde::Deserialize;
 
 use super::answer::{self, Answer, ask, form};
-use super::{Account, Credentials, Error, GIT, Issuer, Request, Secret, Token, access, read};
+use super::{Account, Error, GIT, Issued, Issuer, Request, Token, access, read};
 
 pub(super) use acr::registry;
 
@@ -24,9 +25,9 @@ const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const TENANT_ID: &str = "azure.workload.identity/tenant-id";
 const CLIENT_ID: &str = "azure.workload.identity/client-id";
 
-pub(super) async fn credentials(request: &Request<'_>) -> Result<Credentials, Error> {
+pub(super) async fn credentials(request: &Request<'_>) -> Result<Issued, Error> {
     let (token, identity) = access(&Entra { resource: DEVOPS }, request, DEVOPS, GIT).await?;
-    Ok(Credentials { secret: Secret::Bearer(token.secret), expires: token.expires, identity })
+    Ok(Issued { credentials: Credentials::bearer(token.secret), expires: token.expires, identity })
 }
 
 /// Tokens for one resource.
@@ -97,12 +98,14 @@ impl Entra<'_> {
     async fn machine(&self, request: &Request<'_>, client: Option<&str>) -> Result<Token, Error> {
         let host = request.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST").unwrap_or(METADATA);
         let host = answer::web(host).map_err(|why| Error::new(format!("invalid AZURE_POD_IDENTITY_AUTHORITY_HOST: {why}")))?;
-        let mut url = answer::extended(&host, &["metadata", "identity", "oauth2", "token"])
+        let url = answer::extended(&host, &["metadata", "identity", "oauth2", "token"])
             .ok_or_else(|| Error::new("invalid AZURE_POD_IDENTITY_AUTHORITY_HOST: it has no path"))?;
-        url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", self.resource);
-        if let Some(client) = client {
-            url.query_pairs_mut().append_pair("client_id", client);
-        }
+        let url = url.with(|url| {
+            url.query_pairs_mut().append_pair("api-version", "2018-02-01").append_pair("resource", self.resource);
+            if let Some(client) = client {
+                url.query_pairs_mut().append_pair("client_id", client);
+            }
+        });
         let sent = Utc::now();
         let answer = ask(request.http, Method::GET, url, |request| request.header("Metadata", "true")).await?;
         token(&answer, sent, &[])
@@ -134,7 +137,12 @@ fn token(answer: &Answer, sent: DateTime<Utc>, secrets: &[&str]) -> Result<Token
     if !answer.status.is_success() {
         let told = answer.json::<Refusal>().map_or_else(
             |_| String::new(),
-            |refusal| format!(": {}", answer::quoted(&format!("{}: {}", refusal.error, refusal.error_description), secrets)),
+            |refusal| {
+                format!(
+                    ": {}",
+                    quote(format!("{}: {}", refusal.error, refusal.error_description), &secrets.iter().collect(), Excerpt::Line)
+                )
+            },
         );
         return Err(Error::new(format!("authentication failed: {}: RESPONSE {}{told}", answer.place, answer.status)));
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::registry::{issued, name};
-use super::{Account, Credentials, Error, Issuer, Request, Token};
+use super::{Account, Error, Issued, Issuer, Request, Token};
 
 const PATTERN: &str = r"^(((.+\.)?gcr\.io)|(.+-docker\.pkg\.dev)|(docker\.s3nsregistry\.fr))$";
 /// Who has a token is this user.
@@ -25,7 +25,7 @@ const EMAIL_PATTERN: &str = r"^[a-zA-Z0-9-]{1,100}@[a-zA-Z0-9-]{1,100}\.iam\.gse
 const PROVIDER: &str = "gcp.auth.fluxcd.io/workload-identity-provider";
 const PROVIDER_PATTERN: &str = r"^projects/\d{1,30}/locations/global/workloadIdentityPools/[^/]{1,100}/providers/[^/]{1,100}$";
 
-pub(super) async fn registry(request: &Request<'_>) -> Result<Credentials, Error> {
+pub(super) async fn registry(request: &Request<'_>) -> Result<Issued, Error> {
     let host = name(request);
     if !Regex::new(PATTERN).is_ok_and(|pattern| pattern.is_match(&host)) {
         return Err(Error::new(format!("invalid GCP registry: '{host}'. must match {PATTERN}")));

@@ -3,16 +3,16 @@
 //! See GitHub's "Authenticating as a GitHub App installation"; the claim is a JSON Web Token.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use aws_lc_rs::rsa::KeyPair;
 use chrono::{DateTime, TimeDelta, Utc};
+use headwater_http::{Credentials, Excerpt, SafeUrl, quote};
 use reqwest::{Method, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::Deserialize;
-use url::Url;
 
 use super::answer::{self, Answer, ask};
-use super::{Credentials, Error, Request, Secret, Token, digest, jwt};
+use super::{Error, Issued, Request, Token, digest, jwt};
 
 const ID: &str = "githubAppID";
 const OWNER: &str = "githubAppInstallationOwner";
@@ -28,13 +28,13 @@ const DRIFT: TimeDelta = TimeDelta::seconds(30);
 const LIFE: TimeDelta = TimeDelta::minutes(2);
 
 /// A GitHub App, as a Secret describes it. Whether it is usable shows when it is used.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct App {
     id: i64,
     owner: String,
     installation: i64,
-    key: Vec<u8>,
-    base: String,
+    key: SecretSlice<u8>,
+    base: SecretString,
 }
 
 /// The Secret names both the owner and the id of an installation, or neither.
@@ -56,8 +56,8 @@ impl App {
             id: text(ID).parse().unwrap_or_default(),
             owner: text(OWNER),
             installation: text(INSTALLATION).parse().unwrap_or_default(),
-            key: data.get(KEY).cloned().unwrap_or_default(),
-            base: text(BASE),
+            key: data.get(KEY).cloned().unwrap_or_default().into(),
+            base: text(BASE).into(),
         }))
     }
 
@@ -70,47 +70,37 @@ impl App {
         if self.owner.is_empty() && self.installation == 0 {
             return Err(lacking("app installation owner or ID"));
         }
-        if self.key.is_empty() {
+        let key = self.key.expose_secret();
+        if key.is_empty() {
             return Err(lacking("private key"));
         }
-        jwt::key(&self.key).map_err(|why| Error::new(format!("could not parse private key: {why}")))
+        jwt::key(key).map_err(|why| Error::new(format!("could not parse private key: {why}")))
     }
 
-    fn api(&self) -> Result<Url, Error> {
-        let base = if self.base.is_empty() { PUBLIC } else { &self.base };
+    fn api(&self) -> Result<SafeUrl, Error> {
+        let base = Some(self.base.expose_secret()).filter(|base| !base.is_empty()).unwrap_or(PUBLIC);
         answer::web(base).map_err(|why| Error::new(format!("invalid API URL: {why}")))
     }
 }
 
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App")
-            .field("id", &self.id)
-            .field("owner", &self.owner)
-            .field("installation", &self.installation)
-            .finish_non_exhaustive()
-    }
-}
-
-pub(super) async fn credentials(app: &App, request: &Request<'_>) -> Result<Credentials, Error> {
+pub(super) async fn credentials(app: &App, request: &Request<'_>) -> Result<Issued, Error> {
     let pair = app.usable()?;
     let identity = digest(&[
         "github",
         &app.id.to_string(),
         &app.owner,
         &app.installation.to_string(),
-        &app.base,
-        &String::from_utf8_lossy(&app.key),
+        app.base.expose_secret(),
+        &String::from_utf8_lossy(app.key.expose_secret()),
         request.route,
     ]);
     let token = request.cache.get(&identity, request.object, token(app, &pair, request)).await?;
-    let secret = Secret::Basic { username: USERNAME.to_owned(), password: token.secret };
-    Ok(Credentials { secret, expires: token.expires, identity })
+    Ok(Issued { credentials: Credentials::basic(USERNAME, token.secret), expires: token.expires, identity })
 }
 
 async fn token(app: &App, pair: &KeyPair, request: &Request<'_>) -> Result<Token, Error> {
     #[derive(Deserialize)]
-    struct Issued {
+    struct Granted {
         #[serde(default)]
         token: String,
         expires_at: Option<String>,
@@ -122,7 +112,7 @@ async fn token(app: &App, pair: &KeyPair, request: &Request<'_>) -> Result<Token
         id => id,
     };
     let answer = api.ask(Method::POST, &["app", "installations", &installation.to_string(), "access_tokens"]).await?;
-    let issued: Issued = answer.json()?;
+    let issued: Granted = answer.json()?;
     if issued.token.is_empty() {
         return Err(answer.lacks("token"));
     }
@@ -131,7 +121,7 @@ async fn token(app: &App, pair: &KeyPair, request: &Request<'_>) -> Result<Token
 
 /// GitHub's API, asked in the name of an app.
 struct Api<'a> {
-    base: Url,
+    base: SafeUrl,
     claim: String,
     http: &'a reqwest::Client,
 }
@@ -174,7 +164,7 @@ impl Api<'_> {
             message: String,
         }
         let message = answer.json::<Refusal>().map(|refusal| refusal.message).unwrap_or_default();
-        let message = answer::quoted(&message, &[&self.claim]);
+        let message = quote(message, &[&self.claim].into_iter().collect(), Excerpt::Line);
         Error::new(format!("{}: {} {message} []", answer.place, answer.status.as_u16()))
     }
 }

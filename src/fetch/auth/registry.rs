@@ -1,6 +1,8 @@
 //! Users and passwords of registries, from the provider that runs them.
 
-use super::{Credentials, Error, Issuer, REGISTRY, Request, Secret, Token, access, aws, azure, digest, gcp};
+use headwater_http::Credentials;
+
+use super::{Error, Issued, Issuer, REGISTRY, Request, Token, access, aws, azure, digest, gcp};
 
 /// Who runs a registry and issues its passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub enum Registrar {
 ///
 /// A host that is not of the provider's registries gets none. An exchange with a provider takes ten seconds at most, and reads 64 KiB of
 /// an answer at most; up to five are made.
-pub async fn registry_credentials(registrar: Registrar, request: &Request<'_>) -> Result<Credentials, Error> {
+pub async fn registry_credentials(registrar: Registrar, request: &Request<'_>) -> Result<Issued, Error> {
     match registrar {
         Registrar::Aws => aws::registry(request).await,
         Registrar::Azure => azure::registry(request).await,
@@ -32,12 +34,12 @@ pub(super) async fn issued<I: Issuer>(
     scope: &str,
     registry: &str,
     exchange: impl AsyncFnOnce(Token) -> Result<Token, Error>,
-) -> Result<Credentials, Error> {
+) -> Result<Issued, Error> {
     let (token, whom) = access(issuer, request, scope, REGISTRY).await?;
     let identity = digest(&[I::NAME, "registry", registry, &whom]);
     let new = async { exchange(token).await.map_err(|error| error.within("failed to create artifact registry credentials")) };
     let token = request.cache.get(&identity, request.object, new).await?;
-    Ok(Credentials { secret: Secret::Basic { username: token.id, password: token.secret }, expires: token.expires, identity })
+    Ok(Issued { credentials: Credentials::basic(token.id, token.secret), expires: token.expires, identity })
 }
 
 /// The registry that a request is for: its host, and its port if one is named.

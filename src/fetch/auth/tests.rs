@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
+use headwater_http::{Clients, Trust};
 use headwater_testing::web::{self, Asked, Web};
 
 use super::*;
@@ -81,7 +82,7 @@ impl Context {
     pub fn new(url: &str, variables: &[(&str, &str)]) -> Self {
         Self {
             url: Url::parse(url).unwrap(),
-            http: reqwest::Client::new(),
+            http: Clients::default().get(&Trust::default(), None).unwrap(),
             environment: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             cache: Cache::new(10, Duration::from_hours(1)),
             object: Object { kind: "GitRepository", namespace: "reservoirs".to_owned(), name: "upper".to_owned() },
@@ -100,19 +101,19 @@ impl Context {
         }
     }
 
-    pub async fn own(&self, provider: &Provider) -> Result<Credentials, Error> {
+    pub async fn own(&self, provider: &Provider) -> Result<Issued, Error> {
         credentials(provider, &self.request()).await
     }
 
-    pub async fn of(&self, provider: &Provider, account: &Worker) -> Result<Credentials, Error> {
+    pub async fn of(&self, provider: &Provider, account: &Worker) -> Result<Issued, Error> {
         credentials(provider, &Request { account: Some(account), ..self.request() }).await
     }
 
-    pub async fn registry(&self, registrar: Registrar) -> Result<Credentials, Error> {
+    pub async fn registry(&self, registrar: Registrar) -> Result<Issued, Error> {
         registry_credentials(registrar, &self.request()).await
     }
 
-    pub async fn registry_of(&self, registrar: Registrar, account: &Worker) -> Result<Credentials, Error> {
+    pub async fn registry_of(&self, registrar: Registrar, account: &Worker) -> Result<Issued, Error> {
         registry_credentials(registrar, &Request { account: Some(account), ..self.request() }).await
     }
 
@@ -171,9 +172,9 @@ fn nothing_prints_a_secret() {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into_iter()
         .collect();
-    let basic = Secret::Basic { username: "u-s3cret".to_owned(), password: "s3cret".to_owned() };
-    let credentials = Credentials { secret: basic, expires: DateTime::default(), identity: "abc".to_owned() };
-    let printed = format!("{environment:?} {credentials:?} {:?}", Secret::Bearer("s3cret".to_owned()));
+    let basic = Credentials::basic("u-s3cret", "s3cret");
+    let credentials = Issued { credentials: basic, expires: DateTime::default(), identity: "abc".to_owned() };
+    let printed = format!("{environment:?} {credentials:?} {:?}", Credentials::bearer("s3cret"));
     assert!(!printed.contains("s3cret") && !printed.contains("HOME"), "{printed}");
     assert!(printed.contains("AWS_SECRET_ACCESS_KEY"), "{printed}");
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use headwater_http::{SafeUrl, Unusable};
+
 /// Why a reference could not be resolved or fetched.
 ///
 /// `url` is the remote's without user, password and query. Text that a server sent is shortened, escaped and freed of credentials.
@@ -255,6 +257,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of the remote at `url`, for which there is no HTTP client.
+    pub fn unusable(url: &SafeUrl, why: Unusable) -> Self {
+        let url = url.to_string();
+        match why {
+            Unusable::Ca => Self::InvalidCa { url },
+            Unusable::Certificate(message) => Self::InvalidCertificate { url, message: message.to_owned() },
+            Unusable::Proxy(message) => Self::InvalidProxy { url, message },
+        }
+    }
+
     /// What it means that `place` could not be written or read.
     pub(super) fn disk(url: &str, place: &Path, error: &(dyn std::error::Error + 'static)) -> Self {
         let url = url.to_owned();

@@ -1,70 +1,66 @@
 //! Requests to one remote, made by async means and waited for on a blocking thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
-use base64::Engine as _;
-use headwater_http::{Secrets, without_user};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use headwater_http::{Audience, Basic, ClientPair, Credentials, Guard, RedirectRules, Redirects, Secrets, Statuses, Step, without_user};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Response, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::Handle;
 use tokio_util::bytes::{Buf, Bytes};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::access::decoded;
 use super::wire::Wire;
-use super::{Auth, Error, Remote};
+use super::{Error, Remote};
 
-/// As many redirects as Git itself follows at most.
-pub(super) const MAX_REDIRECTS: usize = 10;
+/// Redirects as Git itself follows them.
+const REDIRECTS: RedirectRules = RedirectRules { statuses: Statuses::Every3xx, ..RedirectRules::COMMON };
 /// What the client says when a proxy answers 407 to a CONNECT.
 const TUNNEL_REFUSED: &str = "proxy authorization required";
+/// Some servers answer Git clients only.
+pub(super) const AGENT: &str = concat!("git/2.50 (headwater/", env!("CARGO_PKG_VERSION"), ")");
 
 /// The side of a remote that sends requests.
 pub(super) struct Http {
     pub(super) wire: Rc<Wire>,
-    client: reqwest::Client,
-    /// For requests that left the remote's own origin: shows no client certificate.
-    away: reqwest::Client,
+    clients: ClientPair,
     /// The proxy on the way, without its credentials.
     proxy: Option<String>,
     authorization: Option<HeaderValue>,
-    /// Whether all requests so far went to the remote's own origin. Once they left it, credentials stay at home.
-    home: Cell<bool>,
-    origin: url::Origin,
+    /// Keeps credentials at home, once requests have left it.
+    guard: RefCell<Guard>,
 }
 
 impl Http {
     pub(super) fn new(remote: &Remote, handle: Handle, token: CancellationToken) -> Result<Self, Error> {
-        let url = remote.url.to_string();
         if !matches!(remote.url.scheme(), "http" | "https") {
-            return Err(Error::UnsupportedScheme { url, scheme: remote.url.scheme().to_owned() });
+            return Err(Error::UnsupportedScheme { url: remote.url.to_string(), scheme: remote.url.scheme().to_owned() });
         }
-        let client = |auth: &Auth| remote.clients.get(auth, remote.proxy.as_ref()).map_err(|error| error.at(&url));
-        let away = Auth { ca: remote.auth.ca.clone(), ..Auth::default() };
-        let (client, away) = (client(&remote.auth)?, client(&away)?);
+        let clients = remote.clients.pair(&remote.trust, remote.proxy.as_ref()).map_err(|why| Error::unusable(&remote.url, why))?;
         let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
         let (authorization, mut secrets) = authorization(remote)?;
-        if let Some((user, password)) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
-            secrets.extend([encoded(user, password), password.clone()].into_iter().collect());
+        if let Some(basic) = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()) {
+            secrets.extend(basic.secrets());
         }
         let wire = Rc::new(Wire::new(remote, handle, token, secrets));
         let proxy = proxy.map(|proxy| proxy.url.to_string());
-        Ok(Self { wire, client, away, proxy, authorization, home: Cell::new(true), origin: remote.url.origin() })
+        Ok(Self { wire, clients, proxy, authorization, guard: RefCell::new(Guard::new(&remote.url, Audience::Home)) })
     }
 
     /// GETs `url`, following redirects, and returns where it ended and what was there.
-    pub(super) fn get(&self, mut url: Url, headers: &HeaderMap) -> Result<(Url, Response), Error> {
-        for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(Method::GET, url.clone(), headers, Vec::new())?;
-            if !response.status().is_redirection() {
-                return Ok((url, self.checked(response)?));
+    pub(super) fn get(&self, url: Url, headers: &HeaderMap) -> Result<(Url, Response), Error> {
+        let mut redirects = Redirects::new(url, REDIRECTS);
+        loop {
+            let response = self.send(Method::GET, redirects.url(), headers, Vec::new())?;
+            match redirects.follow(response.status(), response.headers()) {
+                Ok(Step::Arrived) => return Ok((redirects.url(), self.checked(response)?)),
+                Ok(Step::Redirected) => {}
+                Err(why) => return Err(self.wire.unreachable(why.to_string())),
             }
-            url = self.redirected(&url, &response)?;
         }
-        Err(self.wire.unreachable(format!("more than {MAX_REDIRECTS} redirects")))
     }
 
     /// POSTs `body`; a redirect of a POST is an error, as it is for Git.
@@ -74,10 +70,10 @@ impl Http {
     }
 
     fn send(&self, method: Method, url: Url, headers: &HeaderMap, body: Vec<u8>) -> Result<Response, Error> {
-        self.home.set(self.home.get() && url.origin() == self.origin);
-        let client = if self.home.get() { &self.client } else { &self.away };
-        let mut request = client.request(method, without_user(url)).headers(headers.clone());
-        if let Some(value) = self.authorization.as_ref().filter(|_| self.home.get()) {
+        let is_home = self.guard.borrow_mut().admits(&url);
+        let client = if is_home { &self.clients.home } else { &self.clients.away };
+        let mut request = client.request(method, without_user(url)).header(USER_AGENT, AGENT).headers(headers.clone());
+        if let Some(value) = self.authorization.as_ref().filter(|_| is_home) {
             request = request.header(AUTHORIZATION, value);
         }
         self.wire.wait("an answer", request.body(body).send())?.map_err(|err| self.unsent(&err))
@@ -109,17 +105,6 @@ impl Http {
             status => Err(self.wire.unreachable(format!("unexpected status {status}"))),
         }
     }
-
-    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, Error> {
-        let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-        let to = location
-            .and_then(|location| from.join(location).ok())
-            .ok_or_else(|| self.wire.unreachable("a redirect without a usable location".into()))?;
-        if is_upward(from, &to) {
-            return Ok(to);
-        }
-        Err(self.wire.unreachable(format!("refusing a redirect from {} to {}", from.scheme(), to.scheme())))
-    }
 }
 
 /// The headers of one request; both names and values are known to be valid.
@@ -132,35 +117,21 @@ pub(super) fn headers<const N: usize>(pairs: [(HeaderName, &'static str); N]) ->
 /// # Errors
 /// [`Error::InvalidCredentials`].
 pub(super) fn authorization(remote: &Remote) -> Result<(Option<HeaderValue>, Secrets), Error> {
-    let (url, auth) = (&remote.url, &remote.auth);
-    let (value, secrets) = if let Some(token) = &auth.bearer {
-        (format!("Bearer {token}"), [token].into_iter().collect())
-    } else {
-        let (mut user, mut password) = auth.basic.clone().unwrap_or_default();
-        if user.is_empty() {
-            user = decoded(url.username());
-        }
-        if password.is_empty() {
-            password = decoded(url.password().unwrap_or_default());
-        }
-        if user.is_empty() && password.is_empty() {
-            return Ok((None, Secrets::default()));
-        }
-        let encoded = encoded(&user, &password);
-        (format!("Basic {encoded}"), [encoded, password].into_iter().collect())
-    };
-    let mut value = HeaderValue::from_str(&value).map_err(|_| Error::InvalidCredentials { url: url.to_string() })?;
-    value.set_sensitive(true);
-    Ok((Some(value), secrets))
+    let credentials = credentials(remote);
+    let value = credentials.authorization().map_err(|_| Error::InvalidCredentials { url: remote.url.to_string() })?;
+    Ok((value, credentials.secrets()))
 }
 
-/// Whether one who was sent from `from` may go to `to`: never from encrypted to plain, nor to anything but HTTP.
-pub(super) fn is_upward(from: &Url, to: &Url) -> bool {
-    matches!((from.scheme(), to.scheme()), ("http", "http" | "https") | ("https", "https"))
-}
-
-fn encoded(user: &str, password: &str) -> String {
-    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
+/// The credentials of `remote`; a user or a password that they leave empty is that of the URL.
+fn credentials(remote: &Remote) -> Credentials {
+    if let Credentials::Bearer(_) = &remote.credentials {
+        return remote.credentials.clone();
+    }
+    let given = remote.credentials.as_basic().cloned().unwrap_or_default();
+    let in_url = Basic::of_url(&remote.url).unwrap_or_default();
+    let either = |given: SecretString, in_url: SecretString| if given.expose_secret().is_empty() { in_url } else { given };
+    let basic = Basic { user: either(given.user, in_url.user), password: either(given.password, in_url.password) };
+    Some(basic).filter(|basic| !basic.is_empty()).into()
 }
 
 /// A POST that is sent when its answer is first read.

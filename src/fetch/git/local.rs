@@ -5,6 +5,7 @@
 //! other users because their configuration can run programs, and here only references and objects are read. References under
 //! `refs/replace` do not count, as they do not for those who clone.
 
+use std::fmt::Display;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,6 +15,7 @@ use std::time::SystemTime;
 
 use gix::ObjectId;
 use gix::objs::Kind;
+use headwater_http::{Excerpt, Secrets, causes, quote};
 use url::Url;
 
 use super::obtain::{Part, Trust};
@@ -29,8 +31,6 @@ const MAX_SYMREFS: usize = 5;
 const SMALLEST_BOUND: u64 = 64 << 20;
 /// How often something that is missing, and may just have moved, is looked for.
 const ATTEMPTS: usize = 3;
-/// The most characters of foreign text in an error.
-const MAX_WORDS: usize = 256;
 
 /// Whether the remote is a repository on this machine, and may be one.
 pub(super) fn may_be(remote: &Remote) -> bool {
@@ -91,7 +91,7 @@ impl<'a> Local<'a> {
         let local = Self { repo, url, interrupt };
         match local.repo.config_snapshot().string("extensions.refStorage") {
             Some(format) if format != "files" => {
-                let message = printable(&format!("references stored as {format} are not supported"));
+                let message = printable(format!("references stored as {format} are not supported"));
                 Err(Error::Corrupt { url: local.url, message })
             }
             _ => Ok(local),
@@ -248,7 +248,7 @@ fn unopened(url: String, folder: &Path, error: &gix::Error) -> Error {
         match readable(&head) {
             Ok(()) => there = true,
             Err(denied) if denied.kind() == io::ErrorKind::PermissionDenied => {
-                return Error::Unreachable { url, message: printable(&format!("cannot read {}: permission denied", head.display())) };
+                return Error::Unreachable { url, message: printable(format!("cannot read {}: permission denied", head.display())) };
             }
             Err(_) => {}
         }
@@ -264,13 +264,12 @@ fn readable(path: &Path) -> io::Result<()> {
 
 /// An error's text with its causes, fit for printing.
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    printable(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    printable(causes(error))
 }
 
 /// A text in one line, and not too long.
-fn printable(text: &str) -> String {
-    text.chars().take(MAX_WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect()
+fn printable(text: impl Display) -> String {
+    quote(text, &Secrets::default(), Excerpt::Short)
 }
 
 #[cfg(test)]

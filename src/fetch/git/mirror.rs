@@ -5,6 +5,7 @@
 //! process works in a slot of its own that it holds locked, so that two never touch the same files.
 
 mod generation;
+mod name;
 mod slot;
 
 use std::collections::HashMap;
@@ -86,7 +87,7 @@ impl Mirrors {
     /// The mirror of `remote` for its credentials.
     pub(super) fn of(&self, remote: &Remote) -> Arc<Mirror> {
         let salt = self.0.place.as_ref().map(|(slot, _)| slot.salt()).unwrap_or_default();
-        let key = remote.auth.name(salt, &remote.url, remote.proxy.as_ref());
+        let key = name::name(salt, remote);
         let mirror = Arc::clone(self.known().entry(key).or_insert_with_key(|key| Arc::new(Mirror::new(key.clone(), None))));
         *lock(&mirror.used) = Instant::now();
         mirror

@@ -19,14 +19,16 @@ use gix::protocol::transport::Protocol;
 use gix::protocol::transport::client::blocking_io::Transport;
 use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
+use headwater_http::Proxy;
 use russh::SshId;
 use russh::client::{AuthResult, Config, Handle, connect_stream};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg};
+use secrecy::ExposeSecret;
 use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::Wire;
-use super::{Error, Proxy, Remote};
+use super::{Error, Remote};
 use known_hosts::KnownHosts;
 use stream::{Command, Line, Reader, Writer};
 use target::Target;
@@ -41,17 +43,17 @@ const ID: &str = concat!("SSH-2.0-headwater_", env!("CARGO_PKG_VERSION"));
 ///
 /// The transport must be dropped on a thread that may block.
 pub(super) fn connect(remote: &Remote, handle: Runtime, token: CancellationToken) -> Result<(Rc<Wire>, Box<dyn Transport>), Error> {
-    let ssh = remote.auth.ssh.as_ref();
-    let passphrase = ssh.and_then(|ssh| ssh.passphrase.clone());
+    let ssh = remote.ssh.as_ref();
+    let passphrase = ssh.and_then(|ssh| ssh.passphrase.as_ref()).map(ExposeSecret::expose_secret);
     let proxy = remote.clients.proxy_for(&remote.url, remote.proxy.as_ref());
-    let proxied = proxy.as_ref().and_then(|proxy| proxy.basic.clone()).map(|(_, password)| password);
+    let proxied = proxy.as_ref().and_then(|proxy| proxy.basic.as_ref()).map(|basic| basic.password.expose_secret());
     let secrets = passphrase.into_iter().chain(proxied).collect();
     let wire = Rc::new(Wire::new(remote, handle, token, secrets));
     let unusable = |message: String| Error::InvalidSsh { message };
     let ssh = ssh.ok_or_else(|| unusable("ssh needs a private key and known_hosts".into()))?;
     let target = Target::of(&remote.url, &ssh.user).map_err(|why| wire.unreachable(why))?;
     let hosts = KnownHosts::parse(&ssh.known_hosts).map_err(unusable)?;
-    let key = keys::read(&ssh.identity, ssh.passphrase.as_deref()).map_err(unusable)?;
+    let key = keys::read(ssh.identity.expose_secret(), passphrase).map_err(unusable)?;
     let preferred = algorithms::preferred(&remote.algorithms, &hosts, &target).map_err(unusable)?;
     let config = Arc::new(Config { client_id: SshId::Standard(Cow::Borrowed(ID)), preferred, ..Config::default() });
 

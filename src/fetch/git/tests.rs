@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod clients;
 mod content;
 
 use std::path::Path;
@@ -18,7 +19,10 @@ const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 pub(super) fn remote(url: &str) -> Remote {
     Remote {
         url: SafeUrl::parse(url).unwrap(),
-        auth: Auth::default(),
+        credentials: Credentials::Anonymous,
+        identity: None,
+        trust: Trust::default(),
+        ssh: None,
         proxy: None,
         algorithms: super::Algorithms::default(),
         mirrors: super::Mirrors::default(),
@@ -217,8 +221,7 @@ async fn credentials_stay_at_home_when_a_redirect_leaves() {
     let [_, id] = sample(&away.repository("r.git"));
     let target = away.origin.clone();
     let home = Web::start(move |asked| answer(302, &[("location", &format!("{target}{}", asked.uri))], "")).await;
-    let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
-    let remote = Remote { auth, ..remote(&home.url("/r.git")) };
+    let remote = Remote { credentials: Credentials::basic("me", "s3cret"), ..remote(&home.url("/r.git")) };
     let head = resolve(&remote, &branch("main")).await.unwrap();
     assert_eq!(head.id.to_string(), id);
     assert!(home.asked().iter().all(|asked| asked.authorization() == Some("Basic bWU6czNjcmV0")));

@@ -3,28 +3,28 @@
 //! Credentials and client certificates go to the repository's own scheme, host and port; elsewhere only where the repository says
 //! so. An index that the server says has not changed is not sent again.
 
-mod body;
+mod sink;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use base64::Engine as _;
-use headwater_http::{Basic, Excerpt, InvalidUrl, SafeUrl, Secrets, causes, printable_url, quote, without_user};
+use headwater_http::{
+    Audience, Basic, Body, ClientPair, Clients, Credentials, Excerpt, Guard, Interruption, InvalidUrl, RedirectError, RedirectRules,
+    Redirects, SafeUrl, Secrets, Step, Trust, Unusable, UserInformation, printable_url, quote, send,
+};
+use reqwest::StatusCode;
 use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, LOCATION, USER_AGENT,
+    LAST_MODIFIED, USER_AGENT,
 };
-use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use url::Origin;
 
-use crate::fetch::git::{self, Auth};
-use body::{Body, Encoding};
+use sink::{Encoding, Sink};
 
-/// As many redirects as Helm follows.
-const MAX_REDIRECTS: usize = 10;
+/// Redirects as Helm follows them: a user in a `Location` counts.
+const REDIRECTS: RedirectRules = RedirectRules { user_information: UserInformation::Kept, ..RedirectRules::COMMON };
 /// Some repositories answer Helm only.
 const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")");
 
@@ -33,22 +33,14 @@ const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")"
 pub struct Access {
     /// Where its `index.yaml` is, without that, and without userinfo.
     pub url: SafeUrl,
-    /// With which credentials, certificates and trust.
-    pub auth: Auth,
-    /// Who may see the credentials.
-    pub reach: Reach,
+    /// The user and the password.
+    pub basic: Option<Basic>,
+    /// The certificates.
+    pub trust: Trust,
+    /// Those who may see the user and the password.
+    pub audience: Audience,
     /// How long one download may take, redirects and all.
     pub timeout: Duration,
-}
-
-/// Who may see a repository's credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
-    /// The repository's own scheme, host and port.
-    #[default]
-    Home,
-    /// Whoever its charts are with, and whoever it redirects to.
-    Everywhere,
 }
 
 /// What a server said of a version of an index, so that it can be asked whether it has another.
@@ -134,10 +126,7 @@ struct Bound {
 /// What downloads from one repository.
 pub struct Web<'a> {
     access: &'a Access,
-    origin: Origin,
-    home: reqwest::Client,
-    /// Shows no certificate of ours.
-    away: reqwest::Client,
+    clients: ClientPair,
     authorization: Option<HeaderValue>,
     secrets: Secrets,
 }
@@ -147,26 +136,14 @@ impl<'a> Web<'a> {
     ///
     /// # Errors
     /// [`Error::Unusable`].
-    pub fn new(access: &'a Access, clients: &git::Clients) -> Result<Self, Error> {
-        let client = |auth: &Auth| git::client(clients, auth, None, &access.url).map_err(|error| Error::Unusable(error.to_string()));
-        let home = client(&access.auth)?;
-        let away = match access.reach {
-            Reach::Home => client(&Auth { ca: access.auth.ca.clone(), ..Auth::default() })?,
-            Reach::Everywhere => home.clone(),
-        };
-        let (authorization, mut secrets) =
-            match access.auth.basic.as_ref().filter(|(user, password)| !user.is_empty() && !password.is_empty()) {
-                None => (None, Secrets::default()),
-                Some((user, password)) => {
-                    let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-                    let unusable = |_| Error::Unusable("user name and password cannot be sent".into());
-                    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).map_err(unusable)?;
-                    value.set_sensitive(true);
-                    (Some(value), [&encoded, password].into_iter().collect())
-                }
-            };
+    pub fn new(access: &'a Access, clients: &Clients) -> Result<Self, Error> {
+        let clients = clients.pair(&access.trust, None).map_err(|why| Error::Unusable(unusable(&access.url, &why)))?;
+        let credentials = Credentials::from(access.basic.clone().filter(Basic::is_complete));
+        let unsendable = |_| Error::Unusable("user name and password cannot be sent".into());
+        let authorization = credentials.authorization().map_err(unsendable)?;
+        let mut secrets = credentials.secrets();
         secrets.extend(access.url.secrets());
-        Ok(Self { access, origin: access.url.origin(), home, away, authorization, secrets })
+        Ok(Self { access, clients, authorization, secrets })
     }
 
     /// Writes the repository's index to `to`, unless the server says that it still is the one of `known`. `limit` is in bytes.
@@ -185,15 +162,15 @@ impl<'a> Web<'a> {
         let conditional = asked.len() > 1;
         let bound = Bound { what: "index", limit, setting: "helm-index-max-size" };
         let work = async {
-            let mut response = self.get(url.clone(), &asked).await?;
-            match response.status() {
+            let mut body = self.get(url.clone(), &asked).await?;
+            match body.response().status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_MODIFIED if conditional => return Ok(Fetched::Unchanged),
                 status => return Err(Error::Status { url: url.to_string(), status }),
             }
-            let said = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let said = |name| body.response().headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             let validators = Validators { url: url.as_str().to_owned(), etag: said(ETAG), last_modified: said(LAST_MODIFIED) };
-            self.write(&url, &mut response, bound, to).await?;
+            self.write(&url, &mut body, bound, to).await?;
             Ok(Fetched::Written(validators))
         };
         self.within(&url, work).await
@@ -206,12 +183,13 @@ impl<'a> Web<'a> {
         let work = async {
             let mut asked = HeaderMap::new();
             asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            let mut response = self.get(url.clone(), &asked).await?;
-            if response.status() != StatusCode::OK {
-                return Err(Error::Status { url: url.to_string(), status: response.status() });
+            let mut body = self.get(url.clone(), &asked).await?;
+            let status = body.response().status();
+            if status != StatusCode::OK {
+                return Err(Error::Status { url: url.to_string(), status });
             }
             let mut chart = Vec::new();
-            self.write(&url, &mut response, bound, &mut chart).await?;
+            self.write(&url, &mut body, bound, &mut chart).await?;
             Ok(chart)
         };
         self.within(&url, work).await
@@ -223,54 +201,45 @@ impl<'a> Web<'a> {
     }
 
     /// Sends a GET, follows redirects, and returns the answer, whatever its status is.
-    async fn get(&self, url: SafeUrl, headers: &HeaderMap) -> Result<Response, Error> {
-        let (asked, mut url) = (url.to_string(), url.into_url());
+    async fn get(&self, url: SafeUrl, headers: &HeaderMap) -> Result<Body, Error> {
+        let asked = url.to_string();
         let failed = |why: String| Error::Request { url: asked.clone(), why };
-        let mut home = true;
-        for _ in 0..=MAX_REDIRECTS {
-            // Who was left once gets nothing back later: it may be the other that sends us there.
-            home &= url.origin() == self.origin;
-            // What was to be encrypted is nowhere sent in the clear.
-            let weaker = self.access.url.scheme() == "https" && url.scheme() == "http";
-            let trusted = home || (self.access.reach == Reach::Everywhere && !weaker);
-            let (basic, plain) = (Basic::of_url(&url), without_user(url.clone()));
-            let client = if trusted { &self.home } else { &self.away };
-            let mut request = client.get(plain).headers(headers.clone()).header(USER_AGENT, AGENT);
-            if let Some(value) = self.authorization.as_ref().filter(|_| trusted) {
+        let mut guard = Guard::new(&self.access.url, self.access.audience);
+        let mut redirects = Redirects::new(url.into_url(), REDIRECTS);
+        loop {
+            let is_trusted = guard.admits(&redirects.url());
+            let client = if is_trusted { &self.clients.home } else { &self.clients.away };
+            let mut request = client.get(redirects.url()).headers(headers.clone()).header(USER_AGENT, AGENT);
+            if let Some(value) = self.authorization.as_ref().filter(|_| is_trusted) {
                 request = request.header(AUTHORIZATION, value);
-            } else if let Some(Ok(value)) = basic.map(|basic| basic.authorization()) {
+            } else if let Some(Ok(value)) = redirects.user().map(|basic| basic.authorization()) {
                 request = request.header(AUTHORIZATION, value);
             }
-            let response = request.send().await.map_err(|error| failed(self.words(&error)))?;
-            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(response);
+            let body = send(request, None).await.map_err(|why| failed(self.quote(&why)))?;
+            match redirects.follow(body.response().status(), body.response().headers()) {
+                Ok(Step::Arrived) => return Ok(body),
+                Ok(Step::Redirected) => {}
+                Err(RedirectError::TooMany(most)) => return Err(failed(format!("stopped after {most} redirects"))),
+                Err(why) => return Err(failed(why.to_string())),
             }
-            let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let next = location.and_then(|location| url.join(location).ok());
-            let next = next.ok_or_else(|| failed("a redirect without a usable location".into()))?;
-            if !matches!((url.scheme(), next.scheme()), ("http", "http" | "https") | ("https", "https")) {
-                return Err(failed(format!("refusing a redirect from {} to {}", url.scheme(), next.scheme())));
-            }
-            url = next;
         }
-        Err(failed(format!("stopped after {MAX_REDIRECTS} redirects")))
     }
 
     /// Writes an answer's body, inflated where it is compressed. What is written at a time is short, and goes to memory or to the
     /// page cache.
-    async fn write(&self, url: &SafeUrl, response: &mut Response, bound: Bound, to: impl Write) -> Result<(), Error> {
-        let gzipped = response.headers().get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
-        let mut body = Body::new(to, bound.limit, if gzipped { Encoding::Gzip } else { Encoding::Identity });
+    async fn write(&self, url: &SafeUrl, body: &mut Body, bound: Bound, to: impl Write) -> Result<(), Error> {
+        let gzipped = body.response().headers().get(CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+        let mut sink = Sink::new(to, bound.limit, if gzipped { Encoding::Gzip } else { Encoding::Identity });
         loop {
-            let chunk = response.chunk().await.map_err(|error| Error::Request { url: url.to_string(), why: self.words(&error) })?;
+            let chunk = body.chunk().await.map_err(|why| Error::Request { url: url.to_string(), why: self.quote(&why) })?;
             let written = match &chunk {
-                Some(chunk) => body.write_all(chunk),
-                None => body.finish(),
+                Some(chunk) => sink.write_all(chunk),
+                None => sink.finish(),
             };
             if let Err(source) = written {
                 return Err(match () {
-                    () if body.is_over() => Error::TooLarge { what: bound.what, limit: bound.limit, setting: bound.setting },
-                    () if gzipped && !body.has_failed() => {
+                    () if sink.is_over() => Error::TooLarge { what: bound.what, limit: bound.limit, setting: bound.setting },
+                    () if gzipped && !sink.has_failed() => {
                         Error::Request { url: url.to_string(), why: format!("the answer cannot be inflated: {source}") }
                     }
                     () => Error::Write { what: bound.what, source },
@@ -283,9 +252,14 @@ impl<'a> Web<'a> {
     }
 
     /// What went wrong, without what the request was.
-    fn words(&self, error: &reqwest::Error) -> String {
-        quote(causes(error), &self.secrets, Excerpt::Short)
+    fn quote(&self, why: &Interruption) -> String {
+        quote(why, &self.secrets, Excerpt::Short)
     }
+}
+
+/// The error of the repository at `url` for which there is no HTTP client.
+pub fn unusable(url: &SafeUrl, why: &Unusable) -> String {
+    format!("unable to clone '{url}': {why}")
 }
 
 /// The URL of a repository's index.

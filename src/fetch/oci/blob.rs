@@ -25,14 +25,10 @@ impl Registry {
     /// As [`Self::blob`].
     pub async fn content(&self, repository: &str, digest: &Digest, limit: u64) -> Result<Vec<u8>, Error> {
         let mut answer = self.opened(repository, digest).await?;
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk(&mut answer).await? {
-            bytes.extend_from_slice(&chunk);
-            let size = bytes.len() as u64;
-            if size > limit {
-                return Err(Error::TooLarge { what: digest.to_string(), size, limit });
-            }
-        }
+        let bytes = answer.read(limit).await.map_err(|error| match error {
+            Error::TooLarge { size, limit, .. } => Error::TooLarge { what: digest.to_string(), size, limit },
+            other => other,
+        })?;
         if digest.is_of(&bytes) { Ok(bytes) } else { Err(Error::Content { message: "mismatched digest".to_owned() }) }
     }
 
@@ -69,7 +65,7 @@ impl Registry {
         }
         answer.digest(Some(digest))?;
         let (mut hasher, mut read) = (digest.hasher(), 0);
-        while let Some(chunk) = self.chunk(&mut answer).await? {
+        while let Some(chunk) = answer.chunk().await? {
             read += chunk.len() as u64;
             if read > *size {
                 return Err(Error::Content { message: "trailing data".to_owned() });

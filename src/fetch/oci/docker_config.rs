@@ -8,6 +8,8 @@ use base64::{DecodeError, Engine as _};
 use serde::Deserialize;
 use url::Url;
 
+use headwater_http::Basic;
+
 use super::Credentials;
 
 /// Under this key Docker keeps what is for Docker Hub.
@@ -84,9 +86,9 @@ pub fn credentials(config: &[u8], host: &str, secret: &str) -> Result<Credential
     let given = |field: Option<String>| field.filter(|text| !text.is_empty());
     let (username, password) = (given(auth.username), given(auth.password));
     match (username, password, given(auth.registrytoken), given(auth.identitytoken)) {
-        (Some(username), Some(password), _, _) => Ok(Credentials::Basic { username, password }),
-        (_, _, Some(token), _) => Ok(Credentials::Access(token)),
-        (_, _, None, Some(token)) => Ok(Credentials::Refresh(token)),
+        (Some(username), Some(password), _, _) => Ok(Credentials::Basic(Basic::new(username, password))),
+        (_, _, Some(token), _) => Ok(Credentials::Access(token.into())),
+        (_, _, None, Some(token)) => Ok(Credentials::Refresh(token.into())),
         (None, None, None, None) => Ok(Credentials::Anonymous),
         _ => Err(Error::Incomplete { secret: secret.to_owned() }),
     }
@@ -151,7 +153,7 @@ mod tests {
     }
 
     fn basic(username: &str, password: &str) -> Credentials {
-        Credentials::Basic { username: username.into(), password: password.into() }
+        Credentials::Basic(Basic::new(username, password))
     }
 
     #[test]

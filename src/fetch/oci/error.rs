@@ -4,15 +4,12 @@ use std::fmt;
 use std::io;
 
 use headwater_golang::float::general;
-use headwater_http::SafeUrl;
+use headwater_http::{Excerpt, SafeUrl, Secrets, quote};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::{Digest, reference};
-
-/// Of what a server says, this many characters are repeated.
-const QUOTED: usize = 500;
 
 /// A request, as errors name it: the method, and the URL without user, password and query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +114,7 @@ pub enum Error {
 }
 
 /// The registry's words in the body of a refusal without `secrets`, and else the meaning of the status.
-pub(super) fn refusal(status: reqwest::StatusCode, body: &[u8], secrets: &[String]) -> String {
+pub(super) fn refusal(status: reqwest::StatusCode, body: &[u8], secrets: &Secrets) -> String {
     /// The body of an error of the Distribution Specification.
     #[derive(Deserialize)]
     struct Body {
@@ -142,7 +139,7 @@ pub(super) fn refusal(status: reqwest::StatusCode, body: &[u8], secrets: &[Strin
     if entries.is_empty() {
         return status.canonical_reason().unwrap_or_default().to_owned();
     }
-    quoted(&entries.into_iter().map(read).collect::<Vec<_>>().join("; "), secrets)
+    quote(entries.into_iter().map(read).collect::<Vec<_>>().join("; "), secrets, Excerpt::Line)
 }
 
 /// Why `body` is no JSON, without repeating more than a character of it where it does not even begin like JSON.
@@ -171,20 +168,6 @@ fn printed(value: &Value) -> String {
     }
 }
 
-/// Foreign words, fit for printing: in one line, shortened, and without `secrets`.
-pub(super) fn quoted(text: &str, secrets: &[String]) -> String {
-    let mut text = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "***");
-    }
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -195,7 +178,7 @@ mod tests {
 
     #[test]
     fn refusals_are_told_in_the_registrys_words() {
-        let told = |body: &str| refusal(StatusCode::UNAUTHORIZED, body.as_bytes(), &[]);
+        let told = |body: &str| refusal(StatusCode::UNAUTHORIZED, body.as_bytes(), &Secrets::default());
         let one = r#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}"#;
         assert_eq!(told(one), "unauthorized: authentication required");
         let detail = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no","detail":[{"Type":"r","Name":"a/b","n":1,"size":1234567}]},{"code":"DENIED"}]}"#;
@@ -203,12 +186,6 @@ mod tests {
         for silent in ["", "<html>", "{}", r#"{"errors":[]}"#, r#"{"errors":null}"#, r#"{"errors":"x"}"#, r#"{"errors":[{"code":1}]}"#] {
             assert_eq!(told(silent), "Unauthorized", "{silent}");
         }
-    }
-
-    #[test]
-    fn what_is_quoted_is_one_short_line_without_secrets() {
-        assert_eq!(quoted("a\r\n b\u{7}c  s3cret d\t", &["s3cret".to_owned(), String::new()]), "a b c *** d");
-        assert_eq!(quoted(&"\u{e4}".repeat(600), &[]).chars().count(), QUOTED + 1);
     }
 
     #[test]

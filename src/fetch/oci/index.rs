@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use headwater_http::{Excerpt, Secrets, quote};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::error::{Error, no_json, quoted};
+use super::error::{Error, no_json};
 use super::send::Answer;
 use super::{Descriptor, Digest, IMAGE_INDEX, Index, Manifest, Registry, link, reference};
 
@@ -76,7 +77,7 @@ impl Registry {
         if media_type.is_empty() {
             return Err(answer.invalid("invalid response `Content-Type` header; mime: no media type"));
         }
-        let bytes = self.body(&mut answer, self.limits.metadata).await?;
+        let bytes = answer.read(self.limits.metadata as u64).await?;
         let said = answer.digest(wanted.as_ref())?;
         let digest = wanted.or(said).unwrap_or_else(|| Digest::of(&bytes));
         if !digest.is_of(&bytes) {
@@ -130,7 +131,7 @@ impl Registry {
     }
 
     async fn decoded<T: DeserializeOwned>(&self, answer: &mut Answer) -> Result<T, Error> {
-        let body = self.body(answer, self.limits.metadata).await?;
+        let body = answer.read(self.limits.metadata as u64).await?;
         serde_json::from_slice(&body).map_err(|error| answer.invalid(format!("failed to decode response: {}", no_json(&body, &error))))
     }
 
@@ -140,7 +141,7 @@ impl Registry {
             Ok(Some(target)) => target,
             Ok(None) if entries > self.limits.entries => return Err(self.endless(&answer.url)),
             Ok(None) => return Ok(None),
-            Err(message) => return Err(answer.invalid(quoted(&message, &[]))),
+            Err(message) => return Err(answer.invalid(quote(message, &Secrets::default(), Excerpt::Line))),
         };
         if entries >= self.limits.entries {
             return Err(self.endless(&answer.url));

@@ -1,19 +1,17 @@
 //! Requests to a registry: repeated where it is busy, redirected, authenticated when asked to.
 
-use std::error::Error as _;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use headwater_http::{Audience, Body, Excerpt, Guard, Interruption, RedirectError, RedirectRules, Redirects, Secrets, Step, quote, send};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use tokio_util::bytes::Bytes;
 use url::Url;
 
-use super::error::{Error, Place, quoted, refusal};
-use super::{Credentials, Digest, Registry, challenge};
+use super::error::{Error, Place, refusal};
+use super::{Digest, Registry, challenge};
 
-/// As many redirects as are followed.
-const MAX_REDIRECTS: usize = 10;
 /// How often a request is repeated when the registry is busy or broken.
 const RETRIES: u32 = 3;
 /// Before the first repetition; doubled for each further one.
@@ -27,28 +25,28 @@ const AGENT: &str = concat!("headwater/", env!("CARGO_PKG_VERSION"));
 pub(super) struct Answer {
     pub(super) place: Place,
     pub(super) url: Url,
-    response: Response,
+    body: Body,
 }
 
 impl Answer {
     pub(super) fn status(&self) -> StatusCode {
-        self.response.status()
+        self.body.response().status()
     }
 
     pub(super) fn length(&self) -> Option<u64> {
-        self.response.content_length()
+        self.body.response().content_length()
     }
 
     /// A header, if it is there and is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
+        self.body.response().headers().get(name)?.to_str().ok()
     }
 
     /// The digest that the registry says the content has, which must be `wanted` where that is known.
     pub(super) fn digest(&self, wanted: Option<&Digest>) -> Result<Option<Digest>, Error> {
         let Some(text) = self.header(CONTENT_DIGEST) else { return Ok(None) };
         let said = Digest::parse(text).ok_or_else(|| {
-            let text = quoted(text, &[]);
+            let text = quote(text, &Secrets::default(), Excerpt::Line);
             self.invalid(format!("invalid response header value: `{CONTENT_DIGEST}: {text}`; invalid checksum digest format"))
         })?;
         match wanted {
@@ -57,6 +55,16 @@ impl Answer {
             ))),
             _ => Ok(Some(said)),
         }
+    }
+
+    /// The next piece of the body. `None` at its end.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        self.body.chunk().await.map_err(|why| failure(self.place.clone(), &why))
+    }
+
+    /// The whole body of at most `limit` bytes.
+    pub(super) async fn read(&mut self, limit: u64) -> Result<Vec<u8>, Error> {
+        self.body.read(limit).await.map_err(|why| failure(self.place.clone(), &why))
     }
 
     pub(super) fn invalid(&self, message: impl Into<String>) -> Error {
@@ -75,7 +83,8 @@ impl Registry {
         if first.status() != StatusCode::UNAUTHORIZED || first.url.origin() != url.origin() {
             return Ok(first);
         }
-        let asked: Vec<&str> = first.response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
+        let asked: Vec<&str> =
+            first.body.response().headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).collect();
         let Some(value) = self.meet(&challenge::parse(&asked.join(", ")), &scope, &first.place).await? else {
             return Ok(first);
         };
@@ -95,26 +104,31 @@ impl Registry {
     }
 
     /// GETs `url` and follows redirects. `authorization` is sent as long as they stay at the origin of `url`.
-    pub(super) async fn follow(&self, mut url: Url, headers: &HeaderMap, authorization: Option<HeaderValue>) -> Result<Answer, Error> {
-        let origin = url.origin();
-        let mut home = true;
-        for _ in 0..=MAX_REDIRECTS {
-            home = home && url.origin() == origin;
-            let client = if home { &self.clients.home } else { &self.clients.away };
+    pub(super) async fn follow(&self, url: Url, headers: &HeaderMap, authorization: Option<HeaderValue>) -> Result<Answer, Error> {
+        let mut guard = Guard::new(&url, Audience::Home);
+        let mut redirects = Redirects::new(url, RedirectRules::COMMON);
+        loop {
+            let url = redirects.url();
+            let is_home = guard.admits(&url);
+            let client = if is_home { &self.clients.home } else { &self.clients.away };
             let answer = self.patiently(Method::GET, &url, || {
                 let request = client.request(Method::GET, url.clone()).headers(headers.clone());
-                match authorization.as_ref().filter(|_| home) {
+                match authorization.as_ref().filter(|_| is_home) {
                     Some(value) => request.header(AUTHORIZATION, value),
                     None => request,
                 }
             });
             let answer = answer.await?;
-            if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(answer);
+            match redirects.follow(answer.status(), answer.body.response().headers()) {
+                Ok(Step::Arrived) => return Ok(answer),
+                Ok(Step::Redirected) => {}
+                Err(RedirectError::TooMany(most)) => {
+                    let message = format!("stopped after {most} redirects");
+                    return Err(Error::Invalid { place: Place::new("GET", &redirects.url()), message });
+                }
+                Err(why) => return Err(answer.invalid(why.to_string())),
             }
-            url = redirected(&answer)?;
         }
-        Err(Error::Invalid { place: Place::new("GET", &url), message: format!("stopped after {MAX_REDIRECTS} redirects") })
     }
 
     /// Sends a request, and again a few times when the registry is busy or broken.
@@ -122,108 +136,51 @@ impl Registry {
         let name = if method == Method::POST { "POST" } else { "GET" };
         let mut pause = FIRST_PAUSE;
         for attempt in 0.. {
-            let sent = tokio::time::timeout(self.limits.idle, request().header(USER_AGENT, AGENT).send()).await;
-            let response = match sent {
-                Ok(Ok(response)) => response,
-                Ok(Err(error)) => return Err(unreachable(name, url, &error)),
-                Err(_) => return Err(self.silent(Place::new(name, url))),
-            };
-            let status = response.status();
+            let sent = send(request().header(USER_AGENT, AGENT), Some(self.limits.idle)).await;
+            let body = sent.map_err(|why| failure(Place::new(before_an_answer(name, &why), url), &why))?;
+            let status = body.response().status();
             let busy = status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
             if !busy || attempt == RETRIES {
-                return Ok(Answer { place: Place::new(name, url), url: url.clone(), response });
+                return Ok(Answer { place: Place::new(name, url), url: url.clone(), body });
             }
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-            drop(response);
+            let asked =
+                body.response().headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+            drop(body);
             tokio::time::sleep(asked.filter(|asked| !asked.is_zero()).unwrap_or(pause).min(self.limits.pause)).await;
             pause *= 2;
         }
-        Err(self.silent(Place::new(name, url)))
-    }
-
-    /// The next piece of the body. `None` at its end.
-    pub(super) async fn chunk(&self, answer: &mut Answer) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout(self.limits.idle, answer.response.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(Error::Unreachable { place: answer.place.clone(), message: words(&error) }),
-            Err(_) => Err(self.silent(answer.place.clone())),
-        }
-    }
-
-    /// The whole body of at most `limit` bytes.
-    pub(super) async fn body(&self, answer: &mut Answer, limit: usize) -> Result<Vec<u8>, Error> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk(answer).await? {
-            let size = body.len() + chunk.len();
-            if size > limit {
-                return Err(Error::TooLarge { what: answer.place.to_string(), size: size as u64, limit: limit as u64 });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        Err(failure(Place::new(name, url), &Interruption::Silent(self.limits.idle)))
     }
 
     /// The error of an answer that is a refusal.
     pub(super) async fn refused(&self, mut answer: Answer) -> Error {
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = self.chunk(&mut answer).await {
-            let room = REFUSAL - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == REFUSAL {
-                break;
-            }
-        }
+        let body = answer.body.beginning(REFUSAL).await;
         let message = refusal(answer.status(), &body, &self.secrets());
         Error::Status { status: answer.status().as_u16(), place: answer.place, message }
     }
 
-    fn silent(&self, place: Place) -> Error {
-        Error::Unreachable { place, message: format!("no answer within {:?}", self.limits.idle) }
-    }
-
     /// All texts that must not be repeated.
-    fn secrets(&self) -> Vec<String> {
-        let mut secrets = match &self.credentials {
-            Credentials::Anonymous => Vec::new(),
-            Credentials::Basic { username, password } => vec![password.clone(), super::token::encoded(username, password)],
-            Credentials::Refresh(token) | Credentials::Access(token) => vec![token.clone()],
-        };
+    fn secrets(&self) -> Secrets {
+        let mut secrets = self.credentials.as_http().0.secrets();
         let authorizations = self.authorizations.lock().unwrap_or_else(PoisonError::into_inner);
-        let values = authorizations.values().filter_map(|value| value.to_str().ok()?.split(' ').next_back().map(str::to_owned));
-        secrets.extend(values);
+        secrets.extend(authorizations.values().filter_map(|value| value.to_str().ok()?.split(' ').next_back()).collect());
         secrets
     }
 }
 
-fn unreachable(method: &'static str, url: &Url, error: &reqwest::Error) -> Error {
-    // Errors below HTTP have always named the method in this way.
-    let method = if method == "POST" { "Post" } else { "Get" };
-    Error::Unreachable { place: Place::new(method, url), message: words(error) }
+/// The error of an answer that does not come, or not all of it.
+fn failure(place: Place, why: &Interruption) -> Error {
+    match why {
+        Interruption::TooLarge { size, limit } => Error::TooLarge { what: place.to_string(), size: *size, limit: *limit },
+        why => Error::Unreachable { place, message: quote(why, &Secrets::default(), Excerpt::Line) },
+    }
 }
 
-/// What went wrong below HTTP, without URLs.
-fn words(error: &reqwest::Error) -> String {
-    let mut words = Vec::new();
-    let mut next = error.source();
-    while let Some(error) = next {
-        // reqwest names the whole URL in its own texts; what it wraps says what happened.
-        if !error.is::<reqwest::Error>() {
-            words.push(error.to_string());
-        }
-        next = error.source();
+/// The name of a method in the error of a request without an answer: what broke below HTTP has always been named in this way.
+fn before_an_answer(name: &'static str, why: &Interruption) -> &'static str {
+    match (why, name) {
+        (Interruption::Broken(_), "POST") => "Post",
+        (Interruption::Broken(_), _) => "Get",
+        _ => name,
     }
-    if words.is_empty() { "the request failed".to_owned() } else { quoted(&words.join(": "), &[]) }
-}
-
-/// Where `answer` redirects to: never from encrypted to plain, nor to anything but HTTP.
-fn redirected(answer: &Answer) -> Result<Url, Error> {
-    let location = answer.header(LOCATION.as_str()).and_then(|location| answer.url.join(location).ok());
-    let mut to = location.ok_or_else(|| answer.invalid("a redirect without a usable location"))?;
-    if !matches!((answer.url.scheme(), to.scheme()), ("http", "http" | "https") | ("https", "https")) {
-        return Err(answer.invalid(format!("refusing a redirect from {} to {}", answer.url.scheme(), to.scheme())));
-    }
-    // A location may name a user, which would become an Authorization.
-    let _ = to.set_username("");
-    let _ = to.set_password(None);
-    Ok(to)
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
+use headwater_http::{Clients, Proxies, Trust};
 pub(super) use headwater_testing::web::{Asked, Web as Fake, answer, body};
 
 use super::*;
@@ -31,17 +32,16 @@ impl Registries for Fake {
     }
 }
 
-pub(super) fn clients() -> Clients {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-    Clients { home: client.clone(), away: client }
+pub(super) fn clients() -> ClientPair {
+    Clients::new(Ok(Proxies::default())).pair(&Trust::default(), None).unwrap()
 }
 
 pub(super) fn basic() -> Credentials {
-    Credentials::Basic { username: USER.into(), password: PASSWORD.into() }
+    Credentials::Basic(Basic::new(USER, PASSWORD))
 }
 
 pub(super) fn encoded() -> String {
-    format!("Basic {}", super::token::encoded(USER, PASSWORD))
+    Basic::new(USER, PASSWORD).authorization().unwrap().to_str().unwrap().to_owned()
 }
 
 pub(super) fn json(body: impl Into<Body>) -> Response<Body> {

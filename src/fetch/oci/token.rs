@@ -1,8 +1,9 @@
 //! How challenges are met: basic authentication, and the tokens of the Distribution project's token specification.
 
-use base64::Engine as _;
+use headwater_http::{self as http, printable_url, without_user};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::error::Category;
 use url::{Host, Url};
@@ -13,7 +14,7 @@ use super::send::Answer;
 use super::{Credentials, Registry};
 
 /// The answer of a token endpoint may be this large, in bytes.
-const LARGEST: usize = 128 * 1024;
+const LARGEST: u64 = 128 * 1024;
 const CLIENT: &str = "headwater";
 
 /// What a token endpoint answers.
@@ -31,23 +32,21 @@ impl Registry {
     pub(super) async fn meet(&self, challenges: &[Challenge], scope: &str, place: &Place) -> Result<Option<HeaderValue>, Error> {
         let find = |scheme| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let refused = |message: String| Error::Authentication { place: place.clone(), message };
-        let value = if let Some(bearer) = find("bearer") {
-            format!("Bearer {}", self.token(bearer, scope, place).await?)
+        let credentials = if let Some(bearer) = find("bearer") {
+            http::Credentials::Bearer(self.token(bearer, scope, place).await?)
         } else if find("basic").is_some() {
             match &self.credentials {
                 Credentials::Anonymous => return Err(refused("basic credential not found".to_owned())),
-                Credentials::Basic { username, password } if !username.is_empty() && !password.is_empty() => {
-                    format!("Basic {}", encoded(username, password))
-                }
+                Credentials::Basic(basic) if basic.is_complete() => http::Credentials::Basic(basic.clone()),
                 _ => return Err(refused("missing username or password for basic auth".to_owned())),
             }
         } else {
             return Ok(None);
         };
-        sensitive(&value).map(Some).ok_or_else(|| refused("the credentials cannot be sent in a header".to_owned()))
+        credentials.authorization().map_err(|_| refused("the credentials cannot be sent in a header".to_owned()))
     }
 
-    async fn token(&self, challenge: &Challenge, scope: &str, place: &Place) -> Result<String, Error> {
+    async fn token(&self, challenge: &Challenge, scope: &str, place: &Place) -> Result<SecretString, Error> {
         if let Credentials::Access(token) = &self.credentials {
             return Ok(token.clone());
         }
@@ -58,7 +57,7 @@ impl Registry {
         scopes.dedup();
         let service = challenge.get("service");
         let token = match &self.credentials {
-            Credentials::Refresh(refresh) => self.refresh(&realm, service, &scopes, refresh).await,
+            Credentials::Refresh(refresh) => self.refresh(&realm, service, &scopes, refresh.expose_secret()).await,
             _ => self.distribute(&realm, service, &scopes).await,
         };
         token.map_err(|source| Error::Token { place: place.clone(), source: Box::new(source) })
@@ -67,7 +66,9 @@ impl Registry {
     /// The token endpoint: on any host, but not in the clear for a registry that is not, and not on an address of a private
     /// network unless the registry is there.
     pub(super) fn realm(&self, realm: &str) -> Result<Url, String> {
-        let mut url = Url::parse(realm).map_err(|error| format!("failed to parse bearer realm {realm:?}: {error}"))?;
+        let parsed = Url::parse(realm);
+        let realm = printable_url(realm);
+        let mut url = parsed.map_err(|error| format!("failed to parse bearer realm {realm:?}: {error}"))?;
         match (url.scheme(), self.base.scheme()) {
             ("https", _) | ("http", "http") => {}
             ("http", _) => return Err(format!("bearer realm {realm:?} uses http but registry was contacted over https")),
@@ -91,13 +92,11 @@ impl Registry {
         }
         url.set_fragment(None);
         // A user named by the registry is not ours.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        Ok(url)
+        Ok(without_user(url))
     }
 
     /// A token for a user and a password, or for nobody.
-    async fn distribute(&self, realm: &Url, service: &str, scopes: &[&str]) -> Result<String, Error> {
+    async fn distribute(&self, realm: &Url, service: &str, scopes: &[&str]) -> Result<SecretString, Error> {
         let mut url = realm.clone();
         if !service.is_empty() {
             url.query_pairs_mut().append_pair("service", service);
@@ -106,14 +105,14 @@ impl Registry {
             url.query_pairs_mut().append_pair("scope", scope);
         }
         let authorization = match &self.credentials {
-            Credentials::Basic { username, password } => sensitive(&format!("Basic {}", encoded(username, password))),
+            Credentials::Basic(basic) => basic.authorization().ok(),
             _ => None,
         };
         self.read_token(self.follow(url, &HeaderMap::new(), authorization).await?).await
     }
 
     /// A token for a refresh token. Redirects are not followed: the refresh token is in the body.
-    async fn refresh(&self, realm: &Url, service: &str, scopes: &[&str], refresh: &str) -> Result<String, Error> {
+    async fn refresh(&self, realm: &Url, service: &str, scopes: &[&str], refresh: &str) -> Result<SecretString, Error> {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")
             .append_pair("service", service)
@@ -128,11 +127,11 @@ impl Registry {
         self.read_token(self.patiently(Method::POST, realm, request).await?).await
     }
 
-    async fn read_token(&self, mut answer: Answer) -> Result<String, Error> {
+    async fn read_token(&self, mut answer: Answer) -> Result<SecretString, Error> {
         if answer.status() != StatusCode::OK {
             return Err(self.refused(answer).await);
         }
-        let body = self.body(&mut answer, LARGEST).await?;
+        let body = answer.read(LARGEST).await?;
         // The parser's message may repeat a value, and the value may be a secret.
         let token: Token = serde_json::from_slice(&body).map_err(|error| match error.classify() {
             Category::Syntax => answer.invalid(format!("failed to decode response: {}", no_json(&body, &error))),
@@ -142,20 +141,9 @@ impl Registry {
         if token.is_empty() {
             return Err(answer.invalid("empty token returned"));
         }
-        if sensitive(&token).is_none() {
+        if http::Credentials::bearer(token.as_str()).authorization().is_err() {
             return Err(answer.invalid("the token cannot be sent in a header"));
         }
-        Ok(token)
+        Ok(token.into())
     }
-}
-
-/// A user and a password as basic authentication sends them.
-pub(super) fn encoded(username: &str, password: &str) -> String {
-    base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"))
-}
-
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }

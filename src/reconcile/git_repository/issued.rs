@@ -3,12 +3,14 @@
 use futures::future::BoxFuture;
 use headwater_api::git_repository::{self, GitRepository};
 use headwater_api::reason;
+use headwater_http::{Basic, Credentials, Proxy, Trust};
 use kube::ResourceExt;
+use secrecy::ExposeSecret as _;
 
 use super::plan::{Issuer, Plan};
 use crate::cluster::tokens::{Named, ServiceAccount};
-use crate::fetch::auth::{self, Account, AccountError, Object, Provider, Request, Secret};
-use crate::fetch::git::{self, Auth};
+use crate::fetch::auth::{self, Account, AccountError, Object, Provider, Request};
+use crate::fetch::git;
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::Failure;
 
@@ -35,9 +37,9 @@ pub enum NamedAccounts {
     Allowed,
 }
 
-/// How the plan's repository lets us in, once whoever issues credentials for it was asked.
-pub async fn auth(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<Auth, Failure> {
-    let Some(issuer) = &plan.issuer else { return Ok(plan.auth.clone()) };
+/// The credentials for the plan's repository, once whoever issues them was asked; and where they are issued, whose they are.
+pub async fn credentials(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<(Credentials, Option<String>), Failure> {
+    let Some(issuer) = &plan.issuer else { return Ok((plan.credentials.clone(), None)) };
     let identities = &cx.identities;
     let namespace = object.namespace().unwrap_or_default();
     let account = match (issuer, object.spec.service_account_name.as_deref()) {
@@ -58,16 +60,17 @@ pub async fn auth(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<Auth,
         Issuer::Aws => Provider::Aws,
     };
     let trust = match issuer {
-        Issuer::GitHub(_) => Auth { ca: plan.auth.ca.clone(), ..Auth::default() },
-        _ => Auth::default(),
+        Issuer::GitHub(_) => plan.trust.without_certificate(),
+        _ => Trust::default(),
     };
     let secrets = plan.url.secrets();
     let failed = |what: String| {
         let what = secrets.redact(&what);
         Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"))
     };
-    let http = git::client(&cx.git_clients, &trust, plan.proxy.as_ref(), &plan.url).map_err(|error| failed(error.to_string()))?;
-    let route = format!("{:?} {:?}", trust.ca, plan.proxy.as_ref().map(|proxy| (proxy.url.as_str(), &proxy.basic)));
+    let http = cx.clients.get(&trust, plan.proxy.as_ref());
+    let http = http.map_err(|why| failed(git::Error::unusable(&plan.url, why).to_string()))?;
+    let route = route(&trust, plan.proxy.as_ref());
     let request = Request {
         url: &plan.url,
         account: account.as_ref().map(|account| account as &dyn Account),
@@ -78,11 +81,13 @@ pub async fn auth(object: &GitRepository, plan: &Plan, cx: &Ctx) -> Result<Auth,
         object: &cached(&namespace, &object.name_any()),
     };
     let given = auth::credentials(&provider, &request).await.map_err(|error| failed(error.to_string()))?;
-    let (basic, bearer) = match given.secret {
-        Secret::Basic { username, password } => (Some((username, password)), None),
-        Secret::Bearer(token) => (None, Some(token)),
-    };
-    Ok(Auth { basic, bearer, identity: Some(given.identity), ..plan.auth.clone() })
+    Ok((given.credentials, Some(given.identity)))
+}
+
+/// Tells ways to an issuer apart. A part of what mirrors on disk are named after, so it stays as it is.
+fn route(trust: &Trust, proxy: Option<&Proxy>) -> String {
+    let basic = |basic: &Basic| (basic.user.expose_secret().to_owned(), basic.password.expose_secret().to_owned());
+    format!("{:?} {:?}", trust.ca, proxy.map(|proxy| (proxy.url.as_str(), proxy.basic.as_ref().map(basic))))
 }
 
 /// How the cache of tokens calls an object.
@@ -105,5 +110,23 @@ impl Account for ServiceAccount {
 
     fn token<'a>(&'a self, audience: &'a str) -> BoxFuture<'a, Result<String, AccountError>> {
         Box::pin(async move { Self::token(self, audience).await.map_err(Into::into) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use headwater_http::SafeUrl;
+
+    use super::*;
+
+    #[test]
+    fn ways_to_an_issuer_are_called_as_they_always_were() {
+        let ca = Trust { ca: Some(b"CA".to_vec()), certificate: None };
+        let proxy = |url: &str| Proxy::at(SafeUrl::parse(url).unwrap());
+        assert_eq!(route(&Trust::default(), None), "None None");
+        assert_eq!(route(&ca, Some(&proxy("http://u:p@proxy"))), r#"Some([67, 65]) Some(("http://proxy/", Some(("u", "p"))))"#);
+        assert_eq!(route(&Trust::default(), Some(&proxy("http://proxy"))), r#"None Some(("http://proxy/", None))"#);
     }
 }

@@ -5,12 +5,12 @@ mod credentials;
 use headwater_api::Artifact;
 use headwater_api::git_repository::{GitRepository, GitRepositoryRef, GitRepositorySpec};
 use headwater_api::reason;
-use headwater_http::{InvalidUrl, SafeUrl};
+use headwater_http::{Credentials, InvalidUrl, Proxy, SafeUrl, Trust};
 use headwater_storage::Algorithm;
 
 use super::resolve::References;
 use crate::fetch::auth::App;
-use crate::fetch::git::{Auth, Content, Lfs, Proxy, Reference, Submodules, Symlinks};
+use crate::fetch::git::{Content, Lfs, Reference, Ssh, Submodules, Symlinks};
 use crate::reconcile::Schedule;
 use crate::reconcile::failure::Failure;
 
@@ -19,8 +19,12 @@ use crate::reconcile::failure::Failure;
 pub struct Plan {
     /// Where the repository is; without userinfo.
     pub url: SafeUrl,
-    /// With which credentials.
-    pub auth: Auth,
+    /// Credentials for http and https.
+    pub credentials: Credentials,
+    /// Certificates for https.
+    pub trust: Trust,
+    /// Credentials and trust for ssh.
+    pub ssh: Option<Ssh>,
     /// Who issues credentials in place of those.
     pub issuer: Option<Issuer>,
     /// Through which proxy.
@@ -57,16 +61,21 @@ pub fn plan(object: &GitRepository, references: &References) -> Result<Plan, Fai
     let url = SafeUrl::parse(&spec.url).map_err(|InvalidUrl { url, cause }| {
         Failure::fetch(reason::URL_INVALID, format!("failed to parse url '{url}': {cause}")).stalled()
     })?;
-    let auth = credentials::auth(object, &url, references.credentials.as_ref())?;
-    let issuer = credentials::issuer(object, references.credentials.as_ref())?;
-    // What the URL carried is in `auth` now. These fail only for URLs that cannot have any.
+    let data = references.credentials.as_ref();
+    let (credentials, trust, ssh) = match url.scheme() {
+        "ssh" => (Credentials::Anonymous, Trust::default(), Some(credentials::ssh(object, &url, data)?)),
+        _ => (credentials::credentials(object, &url, data)?, credentials::trust(object, data)?, None),
+    };
+    let issuer = credentials::issuer(object, data)?;
+    // What the URL carried is in `credentials` now. These fail only for URLs that cannot have any.
     let url = url.with(|url| {
-        if auth.ssh.is_none() {
+        if ssh.is_none() {
             let _ = url.set_username("");
         }
         let _ = url.set_password(None);
     });
-    Ok(Plan { url, auth, issuer, proxy, reference: reference(spec.reference.as_ref()), content: content(spec) })
+    let (reference, content) = (reference(spec.reference.as_ref()), content(spec));
+    Ok(Plan { url, credentials, trust, ssh, issuer, proxy, reference, content })
 }
 
 /// The most precise field counts.

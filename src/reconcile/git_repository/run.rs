@@ -23,20 +23,23 @@ pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass)
     let kept = kept::artifact(object, object.status().artifact, cx, pass).await?;
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
-    let auth = issued::auth(object, plan, cx).await?;
+    let (credentials, identity) = issued::credentials(object, plan, cx).await?;
     let included = include::artifacts(object, cx).await?;
     pass.learnt(Fact::Included(compared(&object.status().included_artifacts, &included)));
     let checksum = plan::checksum(&object.spec, &included);
     let remote = Remote {
         url: plan.url.clone(),
-        auth,
+        credentials,
+        identity,
+        trust: plan.trust.clone(),
+        ssh: plan.ssh.clone(),
         proxy: plan.proxy.clone(),
         algorithms: cx.git_algorithms.clone(),
         limits: cx.git_limits,
         asked: pass.asked(),
         deadline,
         cancel: stop,
-        clients: cx.git_clients.clone(),
+        clients: cx.clients.clone(),
         mirrors: cx.git_mirrors.clone(),
         local: cx.local_repositories,
     };

@@ -1,13 +1,11 @@
 //! How a `HelmRepository` lets us in: its URL, and what its Secrets say.
 
 use headwater_api::helm_repository::{HelmRepository, HelmRepositorySpec};
-use headwater_http::{SafeUrl, printable_url};
+use headwater_http::{Audience, Basic, ClientCertificate, SafeUrl, Trust, has_certificates, printable_url};
 use kube::ResourceExt;
-use secrecy::ExposeSecret as _;
 
 use crate::cluster::references::{self, Data, Typed};
-use crate::fetch::git::{Auth, Certificate};
-use crate::fetch::helm::web::{Access, Reach};
+use crate::fetch::helm::web::Access;
 
 /// Why a repository cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +30,16 @@ pub struct Door {
 pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door, Error> {
     let namespace = object.namespace().unwrap_or_default();
     let spec = &object.spec;
-    let (in_url, url) = split(url(&spec.url)?);
-    let mut auth = Auth::default();
+    let (in_url, url) = url(&spec.url)?.split();
+    let (mut trust, mut basic) = (Trust::default(), None);
     if let Some(named) = &spec.cert_secret_ref {
         let name = format!("{namespace}/{}", named.name);
         let data = references::secret(client, &namespace, &named.name).await;
         let data =
             data.map_err(|error| Error::Credentials(format!("failed to get TLS authentication secret '{name}': {}", error.why())))?;
         let told = |why| Error::Credentials(format!("failed to construct Helm client's TLS config: {why}"));
-        trust(&mut auth, tls(&data, &name).map_err(|misfit| told(misfit.to_string()))?).map_err(told)?;
+        let given = tls(&data, &name).map_err(|misfit| told(misfit.to_string()))?;
+        trust = with_usable_ca(given).map_err(told)?;
     }
     let mut secret = None;
     if let Some(named) = &spec.secret_ref {
@@ -48,7 +47,7 @@ pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door
         let found = references::typed(client, &namespace, &named.name).await;
         let found = found.map_err(|error| Error::Credentials(format!("failed to get authentication secret '{name}': {}", error.why())))?;
         let told = |why| Error::Credentials(format!("failed to detect authentication methods: {why}"));
-        auth.basic = basic(&found.data, &name).map_err(told)?;
+        basic = self::basic(&found.data, &name).map_err(told)?;
         // What is incomplete here was never an error.
         if let Ok(given) = tls(&found.data, &name)
             && spec.cert_secret_ref.is_none()
@@ -56,29 +55,22 @@ pub async fn door(object: &HelmRepository, client: &kube::Client) -> Result<Door
             tracing::info!(
                 "warning: specifying TLS authentication data via `.spec.secretRef` is deprecated, please use `.spec.certSecretRef` instead"
             );
-            trust(&mut auth, given).map_err(told)?;
+            trust = with_usable_ca(given).map_err(told)?;
         }
         secret = Some(found);
     }
-    auth.basic = auth.basic.or(in_url);
     let timeout = spec.timeout().map_err(|error| Error::Credentials(format!("invalid spec.timeout: {error}")))?;
-    Ok(Door { access: Access { url, auth, reach: reach(spec), timeout }, secret })
+    Ok(Door { access: Access { url, basic: basic.or(in_url), trust, audience: audience(spec), timeout }, secret })
 }
 
 /// A repository that is known by its URL alone.
 pub fn open(url: &str, timeout: std::time::Duration) -> Result<Access, Error> {
-    let (basic, url) = split(self::url(url)?);
-    Ok(Access { url, auth: Auth { basic, ..Auth::default() }, reach: Reach::Home, timeout })
+    let (basic, url) = self::url(url)?.split();
+    Ok(Access { url, basic, trust: Trust::default(), audience: Audience::Home, timeout })
 }
 
-/// User and password of a URL, and the URL without.
-fn split(url: SafeUrl) -> (Option<(String, String)>, SafeUrl) {
-    let (basic, url) = url.split();
-    (basic.map(|basic| (basic.user.expose_secret().to_owned(), basic.password.expose_secret().to_owned())), url)
-}
-
-fn reach(spec: &HelmRepositorySpec) -> Reach {
-    if spec.pass_credentials { Reach::Everywhere } else { Reach::Home }
+fn audience(spec: &HelmRepositorySpec) -> Audience {
+    if spec.pass_credentials { Audience::Everywhere } else { Audience::Home }
 }
 
 /// Reads a URL, strictly: what is no percent-encoding is refused, as by those who follow it.
@@ -108,12 +100,6 @@ pub fn normalised(text: &str) -> String {
     format!("{}{slash}{query}", base.trim_end_matches('/'))
 }
 
-/// What a Secret has for TLS.
-struct Tls {
-    ca: Option<Vec<u8>>,
-    pair: Option<Certificate>,
-}
-
 /// Why a Secret has nothing for TLS.
 #[derive(Debug, thiserror::Error)]
 enum Misfit {
@@ -125,36 +111,31 @@ enum Misfit {
     Nothing(String),
 }
 
-fn tls(data: &Data, name: &str) -> Result<Tls, Misfit> {
+/// The certificates that a Secret has.
+fn tls(data: &Data, name: &str) -> Result<Trust, Misfit> {
     // The second names are those of earlier times.
     let get = |key: &str, earlier: &str| data.get(key).or_else(|| data.get(earlier)).filter(|value| !value.is_empty()).cloned();
     let ca = get("ca.crt", "caFile");
-    let pair = match (get("tls.crt", "certFile"), get("tls.key", "keyFile")) {
-        (Some(chain), Some(key)) => Some(Certificate { chain, key }),
+    let certificate = match (get("tls.crt", "certFile"), get("tls.key", "keyFile")) {
+        (Some(chain), Some(key)) => Some(ClientCertificate::new(chain, key)),
         (Some(_), None) => return Err(Misfit::NoKey(name.to_owned())),
         (None, Some(_)) => return Err(Misfit::NoCertificate(name.to_owned())),
         (None, None) if ca.is_none() => return Err(Misfit::Nothing(name.to_owned())),
         (None, None) => None,
     };
-    Ok(Tls { ca, pair })
+    Ok(Trust { ca, certificate })
 }
 
-fn trust(auth: &mut Auth, tls: Tls) -> Result<(), String> {
-    if let Some(ca) = &tls.ca
-        && reqwest::Certificate::from_pem_bundle(ca).map_or(true, |found| found.is_empty())
-    {
-        return Err("failed to parse CA certificate".into());
-    }
-    auth.ca = tls.ca;
-    auth.certificate = tls.pair;
-    Ok(())
+/// Refuses authorities that are no PEM certificates.
+fn with_usable_ca(trust: Trust) -> Result<Trust, String> {
+    if trust.ca.as_ref().is_some_and(|ca| !has_certificates(ca)) { Err("failed to parse CA certificate".into()) } else { Ok(trust) }
 }
 
-fn basic(data: &Data, name: &str) -> Result<Option<(String, String)>, String> {
+fn basic(data: &Data, name: &str) -> Result<Option<Basic>, String> {
     let text = |key: &str| data.get(key).map(|value| String::from_utf8_lossy(value).into_owned());
     let malformed = |has: &str, lacks: &str| Err(format!("secret '{name}': malformed basic auth - has '{has}' but missing '{lacks}'"));
     match (text("username"), text("password")) {
-        (Some(user), Some(password)) => Ok(Some((user, password))),
+        (Some(user), Some(password)) => Ok(Some(Basic::new(user, password))),
         (Some(_), None) => malformed("username", "password"),
         (None, Some(_)) => malformed("password", "username"),
         (None, None) => Ok(None),
@@ -199,8 +180,9 @@ mod tests {
     #[test]
     fn what_a_secret_lacks_is_said() {
         let data = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), b"x".to_vec())).collect::<Data>();
-        let tls =
-            |keys: &[&str]| tls(&data(keys), "ns/s").map(|tls| (tls.ca.is_some(), tls.pair.is_some())).map_err(|misfit| misfit.to_string());
+        let tls = |keys: &[&str]| {
+            tls(&data(keys), "ns/s").map(|tls| (tls.ca.is_some(), tls.certificate.is_some())).map_err(|misfit| misfit.to_string())
+        };
         assert_eq!(tls(&["caFile"]), Ok((true, false)));
         assert_eq!(tls(&["tls.crt", "keyFile"]), Ok((false, true)));
         assert_eq!(tls(&["tls.crt"]), Err("secret 'ns/s' contains 'tls.crt' but missing 'tls.key'".into()));

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use headwater_api::helm_repository::{self, HelmRepository};
-use headwater_http::{Secrets, printable_url};
+use headwater_http::{Basic, SafeUrl, Trust, printable_url};
 use kube::ResourceExt;
 
 use crate::cluster::references::Typed;
-use crate::fetch::auth::{self, Registrar, Request, Secret};
-use crate::fetch::git::{self, Auth};
+use crate::fetch::auth::{self, Registrar, Request};
 use crate::fetch::helm::pull::{self, Release};
-use crate::fetch::oci::{Clients, Credentials, Manifest, Registry, Scheme, docker_config};
+use crate::fetch::helm::web;
+use crate::fetch::oci::{Credentials, Manifest, Registry, Scheme, docker_config};
 use crate::reconcile::Ctx;
 use crate::reconcile::helm::access::Door;
 
@@ -24,8 +24,8 @@ pub struct Place {
     /// The path there, without slashes at its ends; may be empty.
     prefix: String,
     timeout: Duration,
-    /// Texts of the URL that no message repeats.
-    secrets: Secrets,
+    /// The URL of the repository.
+    url: SafeUrl,
 }
 
 impl Place {
@@ -36,6 +36,9 @@ impl Place {
 
     /// How messages call a version of a chart.
     pub fn reference(&self, chart: &str, version: &str) -> String {
+        if self.url.is_doubtful() {
+            return format!("{}/{chart}:{version}", self.url);
+        }
         format!("oci://{}/{}:{version}", self.registry.name(), self.path(chart))
     }
 
@@ -68,7 +71,7 @@ impl Place {
     /// Waits for an answer, for no longer than the repository's timeout.
     pub async fn within<T, E: std::fmt::Display>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, String> {
         match tokio::time::timeout(self.timeout, work).await {
-            Ok(done) => done.map_err(|error| self.secrets.redact(&error.to_string())),
+            Ok(done) => done.map_err(|error| self.url.secrets().redact(&error.to_string())),
             Err(_) => Err("context deadline exceeded".into()),
         }
     }
@@ -77,10 +80,10 @@ impl Place {
 /// Where the charts of a repository are.
 pub async fn place(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
     let secrets = door.access.url.secrets();
-    Box::pin(opened(object, door, cx)).await.map_err(|why| secrets.redact(&why))
+    Box::pin(open(object, door, cx)).await.map_err(|why| secrets.redact(&why))
 }
 
-async fn opened(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
+async fn open(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, String> {
     // One reading of the URL: who gets credentials is who they are made out for.
     let url = &door.access.url;
     if url.query().is_some() || url.fragment().is_some() {
@@ -89,13 +92,11 @@ async fn opened(object: &HelmRepository, door: Door, cx: &Ctx) -> Result<Place, 
     let host = url.host_str().unwrap_or_default();
     let host = &url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let path = url.path();
-    let client = |auth: &Auth| git::client(&cx.git_clients, auth, None, &door.access.url).map_err(|error| error.to_string());
-    let away = Auth { ca: door.access.auth.ca.clone(), ..Auth::default() };
-    let clients = Clients { home: client(&door.access.auth)?, away: client(&away)? };
+    let clients = cx.clients.pair(&door.access.trust, None).map_err(|why| web::unusable(url, &why))?;
     let credentials = credentials(object, &door, host, cx).await?;
     let scheme = if object.spec.insecure { Scheme::Http } else { Scheme::Https };
     let registry = Registry::new(clients, host, scheme, credentials, cx.helm.limits.registry).map_err(|error| error.to_string())?;
-    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout, secrets: url.secrets() })
+    Ok(Place { registry, prefix: path.trim_matches('/').to_owned(), timeout: door.access.timeout, url: url.clone() })
 }
 
 /// Who we are: by the Secret, or else by the provider.
@@ -112,7 +113,7 @@ async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx)
         _ => return Ok(Credentials::Anonymous),
     };
     let failed = |why: String| format!("unable to get authentication data from OIDC: {why}");
-    let http = git::client(&cx.git_clients, &Auth::default(), None, &door.access.url).map_err(|error| failed(error.to_string()))?;
+    let http = cx.clients.get(&Trust::default(), None).map_err(|why| failed(web::unusable(&door.access.url, &why)))?;
     let counted = auth::Object { kind: helm_repository::KIND, namespace: object.namespace().unwrap_or_default(), name: object.name_any() };
     let request = Request {
         url: &door.access.url,
@@ -124,10 +125,7 @@ async fn credentials(object: &HelmRepository, door: &Door, host: &str, cx: &Ctx)
         object: &counted,
     };
     let issued = auth::registry_credentials(registrar, &request).await.map_err(|error| failed(error.to_string()))?;
-    Ok(match issued.secret {
-        Secret::Basic { username, password } => Credentials::Basic { username, password },
-        Secret::Bearer(token) => Credentials::Access(token),
-    })
+    Ok(issued.credentials.into())
 }
 
 fn of_secret(secret: &Typed, host: &str, name: &str) -> Result<Credentials, String> {
@@ -138,7 +136,7 @@ fn of_secret(secret: &Typed, host: &str, name: &str) -> Result<Credentials, Stri
     }
     let text = |key: &str| secret.data.get(key).map(|value| String::from_utf8_lossy(value).into_owned()).filter(|text| !text.is_empty());
     match (text("username"), text("password")) {
-        (Some(username), Some(password)) => Ok(Credentials::Basic { username, password }),
+        (Some(username), Some(password)) => Ok(Credentials::Basic(Basic::new(username, password))),
         (None, None) => Ok(Credentials::Anonymous),
         _ => Err(format!("invalid '{name}' secret data: required fields 'username' and 'password'")),
     }

@@ -91,7 +91,7 @@ impl Repository {
         let failed = |error: &web::Error| {
             Unopened::Index(format!("failed to cache index: failed to cache index to temporary file: {}", chain(error)))
         };
-        let web = Web::new(&access, &cx.git_clients).map_err(|error| Unopened::Refused(error.to_string()))?;
+        let web = Web::new(&access, &cx.clients).map_err(|error| Unopened::Refused(error.to_string()))?;
         let unscratched = |source| failed(&web::Error::Write { what: "index", source });
         let draft = NamedTempFile::new_in(&cx.scratch).map_err(unscratched)?;
         let limits = cx.helm.limits.index;
@@ -127,7 +127,7 @@ impl Repository {
         let Some(at) = &found.at else { return Err(format!("chart '{}' has no downloadable URLs", found.name)) };
         match self {
             Self::Web { access, .. } => {
-                let web = Web::new(access, &cx.git_clients).map_err(|error| error.to_string())?;
+                let web = Web::new(access, &cx.clients).map_err(|error| error.to_string())?;
                 let bytes = web.chart(at, limit).await.map_err(|error| chain(&error))?;
                 check(found, &bytes, cx.helm.digest_check)?;
                 Ok(bytes)

@@ -31,7 +31,7 @@ pub async fn run(object: &HelmRepository, cx: &Ctx, pass: &mut Pass) -> Result<D
     }
     let kept = kept::artifact(object, object.status.clone().unwrap_or_default().artifact, cx, pass).await?;
     let door = access::door(object, &cx.client).await?;
-    let web = Web::new(&door.access, &cx.git_clients)?;
+    let web = Web::new(&door.access, &cx.clients)?;
     let at = kept.as_ref().and_then(|artifact| Location::parse(&artifact.path).ok());
     let known = at.as_ref().and_then(|at| noted(&cx.storage, at));
     let draft = NamedTempFile::new_in(&cx.scratch).map_err(|error| table::unscratched(&error))?;

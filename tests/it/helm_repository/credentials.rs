@@ -30,6 +30,8 @@ async fn each_way_to_sign_in_opens_a_repository_and_tells_no_secret(server: &Ser
         format!("failed to detect authentication methods: {secret}: malformed basic auth - has '{has}' but missing '{lacks}'")
     };
     let missing = format!("failed to get authentication secret '{}/gone': secrets \"gone\" not found", space.name);
+    let invalid = "invalid Helm repository URL: parse \"https://host/charts\": invalid port number";
+    let elsewhere = format!("{FETCH}failed to fetch http://host/charts/index.yaml : 401 Unauthorized");
     let good = [
         ("secret", stage.charts.url("secret"), Some("right")),
         ("query", format!("{}?token=h1dden", stage.charts.url("query")), Some("right")),
@@ -46,6 +48,9 @@ async fn each_way_to_sign_in_opens_a_repository_and_tells_no_secret(server: &Ser
         ("gone", stage.charts.url("gone"), Some("gone"), "AuthenticationFailed", missing),
         ("username", stage.charts.url("username"), Some("username"), "AuthenticationFailed", half("username", "password")),
         ("password", stage.charts.url("password"), Some("password"), "AuthenticationFailed", half("password", "username")),
+        // A password with a slash in it, in a URL that is none, and in one whose path it is.
+        ("slash", format!("https://{USER}:h1dden/word@host/charts"), None, "URLInvalid", invalid.into()),
+        ("path", stage.charts.url("na:h1dden@host/charts"), None, "Failed", elsewhere),
     ];
     let all = good.iter().map(|(name, url, secret)| (*name, url, secret));
     for (name, url, secret) in all.chain(bad.iter().map(|(name, url, secret, ..)| (*name, url, secret))) {

@@ -1,9 +1,10 @@
 //! The controller's own keys, from where the platform puts them: the environment, a web identity, the container, the machine.
 
 use chrono::{DateTime, Utc};
+use headwater_http::SafeUrl;
 use reqwest::Method;
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Host;
 
 use super::sts;
 use crate::fetch::auth::answer::{self, Answer, ask};
@@ -41,7 +42,7 @@ pub(super) async fn keys(request: &Request<'_>, region: &str) -> Result<Token, E
 }
 
 /// Where the container's credentials are, if it has any.
-fn container(request: &Request<'_>) -> Result<Option<Url>, Error> {
+fn container(request: &Request<'_>) -> Result<Option<SafeUrl>, Error> {
     let variable = |name| request.environment.get(name);
     let address = match (variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
         (Some(path), _) => format!("{CONTAINER}{path}"),
@@ -62,7 +63,7 @@ fn container(request: &Request<'_>) -> Result<Option<Url>, Error> {
     Err(Error::new(format!("invalid endpoint host, '{host}', only loopback/ecs/eks hosts are allowed")))
 }
 
-async fn in_container(request: &Request<'_>, address: Url) -> Result<Token, Error> {
+async fn in_container(request: &Request<'_>, address: SafeUrl) -> Result<Token, Error> {
     let authorization = match request.environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(file) => Some(read(file).await?),
         None => request.environment.get("AWS_CONTAINER_AUTHORIZATION_TOKEN").map(str::to_owned),

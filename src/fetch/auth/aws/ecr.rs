@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use headwater_http::{Excerpt, printable_url, quote};
 use regex::Regex;
 use reqwest::Method;
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use super::sign::{self, Scope};
 use super::{Keys, domain};
 use crate::fetch::auth::answer::{self, Answer, ask};
 use crate::fetch::auth::registry::{issued, name};
-use crate::fetch::auth::{Credentials, Error, Request, Token};
+use crate::fetch::auth::{Error, Issued, Request, Token};
 
 /// The public gallery, and the region that speaks for it.
 const PUBLIC: &str = "public.ecr.aws";
@@ -35,7 +36,7 @@ const DOMAINS: [&str; 8] = [
     ".on.aws",
 ];
 
-pub(crate) async fn registry(request: &Request<'_>) -> Result<Credentials, Error> {
+pub(crate) async fn registry(request: &Request<'_>) -> Result<Issued, Error> {
     let host = name(request);
     let service = Service::of(&host)?;
     let region = service.region();
@@ -109,7 +110,8 @@ impl<'a> Service<'a> {
         let (service, operations, shown) = self.names();
         let asked = async {
             let endpoint = self.endpoint(request);
-            let url = answer::web(&endpoint).map_err(|why| Error::new(format!("invalid endpoint '{endpoint}': {why}")))?;
+            let url =
+                answer::web(&endpoint).map_err(|why| Error::new(format!("invalid endpoint '{}': {why}", printable_url(&endpoint))))?;
             let target = format!("{operations}.GetAuthorizationToken");
             let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
             let scope = Scope { region: self.region(), service, now: Utc::now() };
@@ -140,7 +142,7 @@ fn refused(answer: &Answer, keys: &Token) -> Error {
     let Refusal { kind, message } = answer.json().unwrap_or_default();
     // The kind may come as `namespace#Kind`.
     let kind = kind.rsplit('#').next().unwrap_or_default();
-    let told = answer::quoted(&format!("{kind}: {message}"), &[&keys.secret, &keys.session]);
+    let told = quote(format!("{kind}: {message}"), &[&keys.secret, &keys.session].into_iter().collect(), Excerpt::Line);
     Error::new(format!("https response error StatusCode: {}, RequestID: , {told}", answer.status.as_u16()))
 }
 

@@ -1,6 +1,7 @@
 //! The Security Token Service: a web identity becomes the keys of a role. The API is of version 2011-06-15 and speaks XML.
 
 use chrono::Utc;
+use headwater_http::{Excerpt, printable_url, quote};
 use reqwest::Method;
 
 use super::domain;
@@ -14,7 +15,7 @@ pub(super) async fn assumed(request: &Request<'_>, region: &str, role: &str, ses
 
 async fn answered(request: &Request<'_>, region: &str, role: &str, session: &str, token: &str) -> Result<Token, Error> {
     let endpoint = endpoint(request, region);
-    let url = answer::web(&endpoint).map_err(|why| Error::new(format!("invalid endpoint '{endpoint}': {why}")))?;
+    let url = answer::web(&endpoint).map_err(|why| Error::new(format!("invalid endpoint '{}': {why}", printable_url(&endpoint))))?;
     let fields = [
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
@@ -25,7 +26,7 @@ async fn answered(request: &Request<'_>, region: &str, role: &str, session: &str
     let answer = ask(request.http, Method::POST, url, |request| form(request, &fields)).await?;
     let text = answer.text();
     if !answer.status.is_success() {
-        let told = |name| answer::quoted(&element(&text, name).unwrap_or_default(), &[token]);
+        let told = |name| quote(element(&text, name).unwrap_or_default(), &[token].into_iter().collect(), Excerpt::Line);
         let status = answer.status.as_u16();
         let message =
             format!("https response error StatusCode: {status}, RequestID: {}, {}: {}", told("RequestId"), told("Code"), told("Message"));

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use chrono::DateTime;
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::*;
@@ -38,11 +39,8 @@ fn keys() -> String {
     json!({ "Code": "Success", "AccessKeyId": "AKID", "SecretAccessKey": "s3cret", "Token": "tok", "Expiration": in_an_hour() }).to_string()
 }
 
-fn basic(secret: &Secret) -> (&str, &str) {
-    match secret {
-        Secret::Basic { username, password } => (username, password),
-        Secret::Bearer(_) => ("", ""),
-    }
+fn basic(credentials: &Credentials) -> (&str, &str) {
+    credentials.as_basic().map_or(("", ""), |basic| (basic.user.expose_secret(), basic.password.expose_secret()))
 }
 
 /// That a password is what signing at its own time yields.
@@ -138,7 +136,7 @@ async fn an_account_assumes_its_role_once_and_signs_for_every_repository() {
     let mut context = Context::new(URL, &[("AWS_ENDPOINT_URL_STS", &server.base)]);
     let worker = Worker::with(&[(ROLE, ARN)]);
     let credentials = context.of(&Provider::Aws, &worker).await.unwrap();
-    let (username, password) = basic(&credentials.secret);
+    let (username, password) = basic(&credentials.credentials);
     assert_eq!(username, "ASgeIAIOSFODNN7EXAMPLE%AQoDYXdz/+EE0==");
     assert!(signed(password, "s3cret&key", URL));
     let left = credentials.expires - Utc::now();
@@ -146,7 +144,7 @@ async fn an_account_assumes_its_role_once_and_signs_for_every_repository() {
 
     context.url.set_path("/v1/repos/other");
     let other = context.of(&Provider::Aws, &worker).await.unwrap();
-    assert!(signed(basic(&other.secret).1, "s3cret&key", context.url.as_str()));
+    assert!(signed(basic(&other.credentials).1, "s3cret&key", context.url.as_str()));
     assert_eq!(other.identity, credentials.identity);
 
     assert_eq!(*worker.audiences.lock().unwrap(), ["sts.amazonaws.com"]);
@@ -223,7 +221,7 @@ async fn bad_answers_of_the_token_service_are_told_by_what_they_are() {
 async fn keys_of_the_environment_come_first_and_need_no_session() {
     let variables = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "s3cret"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere")];
     let credentials = Context::new(URL, &variables).own(&Provider::Aws).await.unwrap();
-    let (username, password) = basic(&credentials.secret);
+    let (username, password) = basic(&credentials.credentials);
     assert_eq!(username, "AKID");
     assert!(signed(password, "s3cret", URL));
 }
@@ -242,7 +240,7 @@ async fn the_container_gives_keys_to_who_shows_its_token() {
     assert_eq!(refusal, format!("{OWN}: failed to get container credentials: GET {address}: 401 Unauthorized"));
     variables.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.path().to_str().unwrap()));
     let credentials = Context::new(URL, &variables).own(&Provider::Aws).await.unwrap();
-    assert_eq!(basic(&credentials.secret).0, "AKID%tok");
+    assert_eq!(basic(&credentials.credentials).0, "AKID%tok");
 
     let refusal = Context::new(URL, &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.org/")]).refusal(&Provider::Aws).await;
     assert_eq!(refusal, format!("{OWN}: invalid endpoint host, 'example.org', only loopback/ecs/eks hosts are allowed"));
@@ -259,7 +257,7 @@ async fn the_machine_gives_keys_in_a_session() {
     .await;
     let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.base.as_str())];
     let credentials = Context::new(URL, &variables).own(&Provider::Aws).await.unwrap();
-    assert_eq!(basic(&credentials.secret).0, "AKID%tok");
+    assert_eq!(basic(&credentials.credentials).0, "AKID%tok");
     assert_eq!(server.seen()[0].header("x-aws-ec2-metadata-token-ttl-seconds"), "300");
 
     let disabled = Context::new(URL, &[("AWS_EC2_METADATA_DISABLED", "true")]).refusal(&Provider::Aws).await;

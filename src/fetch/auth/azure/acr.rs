@@ -5,15 +5,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
+use headwater_http::{Excerpt, quote};
 use regex::Regex;
 use reqwest::Method;
 use serde::Deserialize;
 use url::{Host, Url};
 
 use super::Entra;
-use crate::fetch::auth::answer::{self, ask, form};
+use crate::fetch::auth::answer::{ask, form};
 use crate::fetch::auth::registry::{issued, name};
-use crate::fetch::auth::{Credentials, Error, Request, Token, read};
+use crate::fetch::auth::{Error, Issued, Request, Token, read};
 
 /// The registries of all clouds that are known, as a resource of Entra.
 const RESOURCE: &str = "https://containerregistry.azure.net";
@@ -23,7 +24,7 @@ const USER: &str = "00000000-0000-0000-0000-000000000000";
 /// Names a file that describes another cloud.
 const FILE: &str = "AZURE_ENVIRONMENT_FILEPATH";
 
-pub(crate) async fn registry(request: &Request<'_>) -> Result<Credentials, Error> {
+pub(crate) async fn registry(request: &Request<'_>) -> Result<Issued, Error> {
     let host = name(request);
     let cloud = match request.environment.get(FILE) {
         Some(file) => Some(Cloud::read(file).await?),
@@ -96,11 +97,12 @@ async fn exchanged(request: &Request<'_>, host: &str, token: &str) -> Result<Tok
     let url = Url::parse(&format!("https://{host}/oauth2/exchange")).map_err(|error| Error::new(error.to_string()))?;
     let url = if local(&url) { plain(host).unwrap_or(url) } else { url };
     let fields = [("grant_type", "access_token"), ("service", host), ("access_token", token)];
-    let answer = ask(request.http, Method::POST, url, |request| form(request, &fields)).await?;
+    let answer = ask(request.http, Method::POST, url.into(), |request| form(request, &fields)).await?;
     if !answer.status.is_success() {
         let reason = answer.json::<Refusal>().ok().and_then(|refusal| refusal.errors.into_iter().next());
-        let told = reason
-            .map_or_else(String::new, |Reason { code, message }| format!(": {}", answer::quoted(&format!("{code}: {message}"), &[token])));
+        let told = reason.map_or_else(String::new, |Reason { code, message }| {
+            format!(": {}", quote(format!("{code}: {message}"), &[token].into_iter().collect(), Excerpt::Line))
+        });
         return Err(Error::new(format!("{}: RESPONSE {}{told}", answer.place, answer.status)));
     }
     let Exchanged { refresh_token } = answer.json()?;

@@ -24,7 +24,7 @@ async fn an_account_buys_a_bearer_token_once() {
     let credentials = context.of(&Provider::Azure, &worker).await.unwrap();
     context.of(&Provider::Azure, &worker).await.unwrap();
 
-    assert_eq!(credentials.secret, Secret::Bearer("entra".to_owned()));
+    assert_eq!(credentials.credentials, Credentials::bearer("entra"));
     assert!((credentials.expires - Utc::now()).num_seconds() > 3500);
     assert_eq!(*worker.audiences.lock().unwrap(), ["api://AzureADTokenExchange"]);
     let seen = server.only();
@@ -90,7 +90,7 @@ async fn the_controller_shows_its_federated_token_or_its_secret() {
     let federated = Context::new(URL, &variables).own(&Provider::Azure).await.unwrap();
     variables.push(("AZURE_CLIENT_SECRET", "s3cret"));
     Context::new(URL, &variables).own(&Provider::Azure).await.unwrap();
-    assert_eq!(federated.secret, Secret::Bearer("entra".to_owned()));
+    assert_eq!(federated.credentials, Credentials::bearer("entra"));
     let fields: Vec<_> = server.seen().iter().map(crate::fetch::auth::tests::Seen::fields).collect();
     assert_eq!((fields[0]["client_assertion"].as_str(), fields[1]["client_secret"].as_str()), ("federated", "s3cret"));
     assert!(!fields[1].contains_key("client_assertion"));
@@ -105,7 +105,7 @@ async fn else_the_machine_is_asked() {
     .await;
     let context = Context::new(URL, &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &server.base), ("AZURE_CLIENT_ID", "c")]);
     let credentials = context.own(&Provider::Azure).await.unwrap();
-    assert_eq!(credentials.secret, Secret::Bearer("machine".to_owned()));
+    assert_eq!(credentials.credentials, Credentials::bearer("machine"));
     assert!((credentials.expires - Utc::now()).num_hours() >= 23);
     let query = format!("api-version=2018-02-01&resource={DEVOPS}&client_id=c");
     assert_eq!(server.lines(), [format!("GET /metadata/identity/oauth2/token?{query}")]);

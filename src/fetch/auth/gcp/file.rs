@@ -2,6 +2,7 @@
 //! whose subject's token is in a file or at a URL.
 
 use chrono::{TimeDelta, Utc};
+use headwater_http::{Excerpt, Secrets, quote};
 use reqwest::{Method, header};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -63,7 +64,7 @@ pub(super) async fn token(request: &Request<'_>, path: &str) -> Result<Token, Er
         "service_account" => by_key(request, &file).await,
         "external_account" => federated(request, &file).await,
         "" => Err(Error::new("missing 'type' field in credentials")),
-        other => Err(Error::new(format!("unknown credential type: \"{}\"", answer::quoted(other, &[])))),
+        other => Err(Error::new(format!("unknown credential type: \"{}\"", quote(other, &Secrets::default(), Excerpt::Line)))),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The metadata server of a machine of Google Cloud.
 
 use chrono::Utc;
+use headwater_http::SafeUrl;
 use reqwest::Method;
-use url::Url;
 
 use super::SCOPES;
 use super::sts::issued;
@@ -14,8 +14,9 @@ const HOST: &str = "169.254.169.254";
 /// A token for the machine's service account.
 pub(super) async fn token(request: &Request<'_>) -> Result<Token, Error> {
     let sent = Utc::now();
-    let mut url = at(request, "instance/service-accounts/default/token")?;
-    url.query_pairs_mut().append_pair("scopes", &SCOPES.join(","));
+    let url = at(request, "instance/service-accounts/default/token")?.with(|url| {
+        url.query_pairs_mut().append_pair("scopes", &SCOPES.join(","));
+    });
     let answer = get(request, url).await.map_err(|error| match request.environment.get("GCE_METADATA_HOST") {
         Some(_) => error,
         // There is no such server elsewhere.
@@ -63,12 +64,12 @@ impl Cluster {
 }
 
 /// The variable names a host, without a scheme.
-fn at(request: &Request<'_>, path: &str) -> Result<Url, Error> {
+fn at(request: &Request<'_>, path: &str) -> Result<SafeUrl, Error> {
     let host = request.environment.get("GCE_METADATA_HOST").unwrap_or(HOST);
     web(&format!("http://{host}/computeMetadata/v1/{path}")).map_err(|why| Error::new(format!("invalid GCE_METADATA_HOST: {why}")))
 }
 
-async fn get(request: &Request<'_>, url: Url) -> Result<Answer, Error> {
+async fn get(request: &Request<'_>, url: SafeUrl) -> Result<Answer, Error> {
     let answer = ask(request.http, Method::GET, url, |request| request.header("Metadata-Flavor", "Google")).await?;
     if answer.status.is_success() { Ok(answer) } else { Err(Error::new(format!("{}: {}", answer.place, answer.status))) }
 }

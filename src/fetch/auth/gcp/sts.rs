@@ -1,6 +1,7 @@
 //! Google's Security Token Service (RFC 8693), the impersonation of service accounts, and the answers that hold an access token.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use headwater_http::{Excerpt, quote};
 use reqwest::{Method, header};
 use serde::Deserialize;
 
@@ -99,6 +100,6 @@ pub(super) fn issued(answer: &Answer, sent: DateTime<Utc>) -> Result<Token, Erro
 }
 
 fn refused(answer: &Answer, secrets: &[&str]) -> Error {
-    let told = answer::quoted(&answer.text(), secrets);
+    let told = quote(answer.text(), &secrets.iter().collect(), Excerpt::Line);
     Error::new(format!("{}: status code {}: {told}", answer.place, answer.status.as_u16()))
 }

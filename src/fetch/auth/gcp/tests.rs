@@ -5,11 +5,12 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::fetch::auth::Registrar;
 use crate::fetch::auth::tests::{Context, Seen, Server, Worker, answer, token_file};
-use crate::fetch::auth::{Registrar, Secret};
 
 const URL: &str = "oci://europe-west1-docker.pkg.dev/project/charts";
 const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -53,9 +54,9 @@ fn context(server: &Server, more: &[(&str, &str)]) -> Context {
     Context::new(URL, &variables)
 }
 
-fn password(credentials: &Credentials) -> &str {
-    match &credentials.secret {
-        Secret::Basic { username, password } if username == USER => password,
+fn password(issued: &Issued) -> &str {
+    match issued.credentials.as_basic() {
+        Some(basic) if basic.user.expose_secret() == USER => basic.password.expose_secret(),
         _ => "",
     }
 }

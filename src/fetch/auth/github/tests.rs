@@ -57,12 +57,9 @@ async fn a_signed_claim_buys_a_token_once() {
     let first = context.own(&app).await.unwrap();
     let second = context.own(&app).await.unwrap();
 
-    assert_eq!(
-        first.secret,
-        Secret::Basic { username: "x-access-token".to_owned(), password: "ghs_16C7e42F292c6912E7710c838347Ae178B4a".to_owned() }
-    );
+    assert_eq!(first.credentials, Credentials::basic("x-access-token", "ghs_16C7e42F292c6912E7710c838347Ae178B4a"));
     assert!(first.expires > Utc::now() + TimeDelta::minutes(59));
-    assert_eq!((&second.secret, &second.identity), (&first.secret, &first.identity));
+    assert_eq!((&second.credentials, &second.identity), (&first.credentials, &first.identity));
     let seen = server.only();
     assert_eq!(seen.line, "POST /api/v3/app/installations/56/access_tokens");
     assert_eq!(seen.header("accept"), "application/vnd.github+json");

@@ -17,10 +17,8 @@ mod web;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bstr::{BStr, BString, ByteSlice as _};
-use tokio::time::Instant;
-
 use super::super::{Error, Limits, Remote, local};
+use bstr::{BStr, BString, ByteSlice as _};
 
 pub(in crate::fetch::git) use attributes::Attributes;
 pub(in crate::fetch::git) use pointer::Pointer;
@@ -102,13 +100,20 @@ impl Place<'_> {
 
     /// Waits for `future`, for no longer than the deadline, the idle timeout and the remote's token allow.
     async fn wait<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Error> {
-        let until = self.remote.deadline.min(Instant::now() + self.remote.limits.idle_timeout);
+        let idle = tokio::time::timeout(self.remote.limits.idle_timeout, future);
+        self.wait_until_deadline(what, idle).await?.map_err(|_| self.late(what))
+    }
+
+    /// Waits for `future`, for no longer than the deadline and the remote's token allow.
+    async fn wait_until_deadline<F: Future>(&self, what: &str, future: F) -> Result<F::Output, Error> {
         tokio::select! {
             () = self.remote.cancel.cancelled() => Err(Error::Cancelled { url: self.url.clone() }),
-            done = tokio::time::timeout_at(until, future) => {
-                done.map_err(|_| Error::Timeout { url: self.url.clone(), what: what.to_owned() })
-            }
+            done = tokio::time::timeout_at(self.remote.deadline, future) => done.map_err(|_| self.late(what)),
         }
+    }
+
+    fn late(&self, what: &str) -> Error {
+        Error::Timeout { url: self.url.clone(), what: what.to_owned() }
     }
 
     fn flawed(&self, path: &BStr, message: impl Into<String>) -> Error {

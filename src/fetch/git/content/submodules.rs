@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use gix::ObjectId;
-use headwater_http::SafeUrl;
+use headwater_http::{Credentials, SafeUrl};
 use url::Url;
 
-use crate::fetch::git::{Auth, Error, LocalRepositories, Remote, local, ssh, tree};
+use crate::fetch::git::{Error, LocalRepositories, Remote, local, ssh, tree};
 
 /// The file's name.
 pub(super) const FILE: &str = ".gitmodules";
@@ -104,9 +104,12 @@ pub(super) fn remote(parent: &Remote, raw: &BStr) -> Result<Remote, String> {
     if !home && url.scheme() == ssh::SCHEME {
         return Err(format!("there are no credentials for '{url}', which is on another host than '{}'", parent.url));
     }
-    let auth = if home { parent.auth.clone() } else { Auth { ca: parent.auth.ca.clone(), ..Auth::default() } };
     let local = if url.scheme() == parent.url.scheme() { parent.local } else { LocalRepositories::Refused };
-    Ok(Remote { url, auth, local, ..parent.clone() })
+    let at_home = Remote { url, local, ..parent.clone() };
+    if home {
+        return Ok(at_home);
+    }
+    Ok(Remote { credentials: Credentials::Anonymous, identity: None, trust: parent.trust.without_certificate(), ssh: None, ..at_home })
 }
 
 /// Scheme, host and port.

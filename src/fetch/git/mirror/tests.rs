@@ -141,7 +141,7 @@ async fn other_credentials_mean_another_mirror() {
     let mirrors = place.mirrors();
     let one = place.remote(&mirrors);
     let mut other = one.clone();
-    other.auth.basic = Some(("user".into(), "word".into()));
+    other.credentials = headwater_http::Credentials::basic("user", "word");
     checkout(&one).await.unwrap();
     let before = place.server.seen().len();
     checkout(&other).await.unwrap();

@@ -1,15 +1,17 @@
 //! The TCP connection to an ssh server, through a SOCKS5 proxy if need be.
 
+use headwater_http::{Basic, Proxy};
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
 use super::target::Target;
+use crate::fetch::git::Error;
 use crate::fetch::git::wire::Wire;
-use crate::fetch::git::{Error, Proxy};
 
 const SOCKS_PORT: u16 = 1080;
 
@@ -27,8 +29,8 @@ pub(super) fn open(wire: &Wire, target: &Target, proxy: Option<&Proxy>) -> Resul
         std::future::ready(stream.take().map(TokioIo::new).ok_or_else(|| std::io::Error::other("the connection is in use")))
     });
     let mut socks = SocksV5::new(Uri::default(), dialled);
-    if let Some((user, password)) = proxy.basic.clone() {
-        socks = socks.with_auth(user, password);
+    if let Some(Basic { user, password }) = &proxy.basic {
+        socks = socks.with_auth(user.expose_secret().to_owned(), password.expose_secret().to_owned());
     }
     let asked = wire.wait("the proxy", socks.oneshot(uri(wire, &target.address())?))?;
     let stream = asked.map_err(|error| {

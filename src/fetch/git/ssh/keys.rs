@@ -2,6 +2,7 @@
 
 use russh::keys::ssh_key::Kdf;
 use russh::keys::{PrivateKey, decode_secret_key};
+use secrecy::ExposeSecret as _;
 
 use crate::fetch::git::Ssh;
 
@@ -16,7 +17,8 @@ const WRONG: &str = "x509: decryption password incorrect: the passphrase does no
 impl Ssh {
     /// Whether the private key needs a passphrase, and none is given.
     pub fn lacks_passphrase(&self) -> bool {
-        self.passphrase.as_deref().unwrap_or_default().is_empty() && is_encrypted(&tidy(&self.identity))
+        self.passphrase.as_ref().is_none_or(|passphrase| passphrase.expose_secret().is_empty())
+            && is_encrypted(&tidy(self.identity.expose_secret()))
     }
 }
 
@@ -76,20 +78,20 @@ mod tests {
                     let name = format!("{kind}-{format}-{}", passphrase.len());
                     let pair = Pair::fixed(kind).rewritten(&["-m", format, "-N", passphrase, "-a", "2"]);
                     let identity = pair.private.clone().into_bytes();
-                    let ssh = Ssh { user: String::new(), identity, passphrase: None, known_hosts: Vec::new() };
+                    let ssh = Ssh { user: String::new(), identity: identity.clone().into(), passphrase: None, known_hosts: Vec::new() };
                     let locked = !passphrase.is_empty();
                     assert_eq!(ssh.lacks_passphrase(), locked, "{name}");
                     if locked && kind == "ecdsa-384" && format == "PEM" {
-                        assert!(read(&ssh.identity, Some(passphrase)).unwrap_err().contains("ssh-keygen -p"));
+                        assert!(read(&identity, Some(passphrase)).unwrap_err().contains("ssh-keygen -p"));
                         continue;
                     }
-                    let key = read(&ssh.identity, Some(passphrase)).map(|key| key.public_key_base64());
+                    let key = read(&identity, Some(passphrase)).map(|key| key.public_key_base64());
                     assert_eq!(key.as_deref(), Ok(pair.public.split(' ').nth(1).unwrap()), "{name}");
                     if locked {
-                        assert_eq!(read(&ssh.identity, None).unwrap_err(), LOCKED, "{name}");
-                        assert_eq!(read(&ssh.identity, Some("wrong")).unwrap_err(), WRONG, "{name}");
+                        assert_eq!(read(&identity, None).unwrap_err(), LOCKED, "{name}");
+                        assert_eq!(read(&identity, Some("wrong")).unwrap_err(), WRONG, "{name}");
                     } else {
-                        let indented = String::from_utf8(ssh.identity).unwrap().replace('\n', " \r\n  ");
+                        let indented = String::from_utf8(identity).unwrap().replace('\n', " \r\n  ");
                         assert!(read(indented.as_bytes(), None).is_ok(), "{name}");
                     }
                 }

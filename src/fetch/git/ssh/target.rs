@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::fetch::git::access::decoded;
+use headwater_http::decode;
 
 const DEFAULT_PORT: u16 = 22;
 const DEFAULT_USER: &str = "git";
@@ -23,9 +23,9 @@ impl Target {
     /// Reads `url`; `user` logs in where it names none. Refuses what a shell or an ssh server could take for something else.
     pub(super) fn of(url: &Url, user: &str) -> Result<Self, String> {
         let host = url.host_str().unwrap_or_default();
-        let host = decoded(host.trim_start_matches('[').trim_end_matches(']')).to_ascii_lowercase();
+        let host = decode(host.trim_start_matches('[').trim_end_matches(']')).to_ascii_lowercase();
         let user =
-            [decoded(url.username()), user.to_owned()].into_iter().find(|user| !user.is_empty()).unwrap_or_else(|| DEFAULT_USER.to_owned());
+            [decode(url.username()), user.to_owned()].into_iter().find(|user| !user.is_empty()).unwrap_or_else(|| DEFAULT_USER.to_owned());
         let mut path: Vec<u8> = percent_decode_str(url.path()).collect();
         // As Git does it: `/~user/…` is relative to a home directory.
         if path.starts_with(b"/~") {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use headwater_http::{Basic, Proxy, SafeUrl};
 use headwater_testing::proxy::relay::{Cut, Relay};
 use headwater_testing::proxy::socks::{Guests, Socks};
 use headwater_testing::ssh::{Pair, Sshd};
@@ -10,7 +11,7 @@ use headwater_testing::{eventually, needs};
 use tokio::time::Instant;
 
 use crate::fetch::git::tests::{branch, remote, sample};
-use crate::fetch::git::{Algorithms, Auth, Content, Error, Head, Limits, Mirrors, Proxy, Reference, Remote, Ssh, fetch, resolve};
+use crate::fetch::git::{Algorithms, Content, Error, Head, Limits, Mirrors, Reference, Remote, Ssh, fetch, resolve};
 
 /// The indices of host keys.
 const ED25519: usize = 0;
@@ -68,15 +69,15 @@ async fn closed(open: impl Fn() -> usize) {
 
 /// `repository` of that server as the user of this process sees it, who knows the server by `known_hosts`.
 fn at(sshd: &Sshd, port: u16, repository: &str, known_hosts: String) -> Remote {
-    let (user, identity) = (sshd.user.to_owned(), sshd.client.private.clone().into_bytes());
+    let (user, identity) = (sshd.user.to_owned(), sshd.client.private.clone().into_bytes().into());
     let ssh = Ssh { user, identity, passphrase: None, known_hosts: known_hosts.into_bytes() };
     let url = format!("ssh://127.0.0.1:{port}{}/{repository}", sshd.root().display());
-    Remote { auth: Auth { ssh: Some(ssh), ..Auth::default() }, ..remote(&url) }
+    Remote { ssh: Some(ssh), ..remote(&url) }
 }
 
 fn identified(remote: &Remote, change: impl FnOnce(&mut Ssh)) -> Remote {
     let mut remote = remote.clone();
-    change(remote.auth.ssh.as_mut().unwrap());
+    change(remote.ssh.as_mut().unwrap());
     remote
 }
 
@@ -122,8 +123,8 @@ async fn every_kind_of_key_lets_in() {
         server.sshd.authorize(&key.public);
         let with = |passphrase: Option<&str>| {
             identified(&remote, |ssh| {
-                ssh.identity = key.private.clone().into_bytes();
-                ssh.passphrase = passphrase.map(ToOwned::to_owned);
+                ssh.identity = key.private.clone().into_bytes().into();
+                ssh.passphrase = passphrase.map(Into::into);
             })
         };
         ask(&with(Some("open sesame"))).await.unwrap();
@@ -134,7 +135,7 @@ async fn every_kind_of_key_lets_in() {
         }
     }
     let other = Pair::fixed("two").private.into_bytes();
-    let error = ask(&identified(&remote, |ssh| ssh.identity = other)).await.unwrap_err();
+    let error = ask(&identified(&remote, |ssh| ssh.identity = other.into())).await.unwrap_err();
     assert!(matches!(error, Error::LoginRefused { .. }) && error.to_string().contains("with the key ssh-ed25519 SHA256:"), "{error}");
     let nobody = identified(&remote, |ssh| ssh.user = "nobody-here".into());
     assert!(refused(&nobody).await.contains("ssh: unable to authenticate: 127.0.0.1:"));
@@ -263,8 +264,8 @@ async fn a_socks_proxy_leads_to_names_that_only_it_knows() {
     remote.url = remote.url.with(|url| url.set_host(Some("git.internal")).unwrap());
     let port = url::Url::parse(&socks.url).unwrap().port().unwrap();
     let via = |scheme: &str, basic: Option<(&str, &str)>| {
-        let url = url::Url::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
-        let basic = basic.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        let url = SafeUrl::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
+        let basic = basic.map(|(user, password)| Basic::new(user, password));
         Remote { proxy: Some(Proxy { url, basic }), ..remote.clone() }
     };
     for scheme in ["socks5", "socks5h"] {

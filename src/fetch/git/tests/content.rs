@@ -121,8 +121,8 @@ async fn credentials_do_not_follow_to_other_hosts() {
     let same = repository(home.root(), "t", &[("t", "t")], &[]);
     let modules = module("a", "a", &away.url("s.git")) + &module("b", "b", "../t.git");
     repository(home.root(), "r", &[(".gitmodules", &modules)], &[("a", &id), ("b", &same)]);
-    let auth = Auth { basic: Some(("me".into(), "s3cret".into())), ..Auth::default() };
-    let files = files(&Remote { auth, ..remote(&home.url("r.git")) }, &recursive()).await.unwrap();
+    let credentials = Credentials::basic("me", "s3cret");
+    let files = files(&Remote { credentials, ..remote(&home.url("r.git")) }, &recursive()).await.unwrap();
     assert_eq!((files["a/s"].as_str(), files["b/t"].as_str()), ("s", "t"));
     assert!(home.seen().iter().all(|seen| seen.authorization.as_deref() == Some("Basic bWU6czNjcmV0")));
     assert!(home.seen().iter().any(|seen| seen.path.starts_with("/t.git/")));

@@ -39,7 +39,7 @@ async fn basic_authentication_is_shown_when_asked_for_and_then_kept() {
     assert_eq!(refused(Credentials::Anonymous).await, format!("{place}: basic credential not found"));
     assert_eq!(refused(Credentials::Refresh("x".into())).await, format!("{place}: missing username or password for basic auth"));
     let before = fake.asked().len();
-    let wrong = Credentials::Basic { username: "you".into(), password: PASSWORD.into() };
+    let wrong = Credentials::Basic(Basic::new("you", PASSWORD));
     assert_eq!(refused(wrong).await, format!("{place}: response status code 401: unauthorized: *** is wrong"));
     assert_eq!(fake.asked().len(), before + 2, "a refusal is not argued with");
 }

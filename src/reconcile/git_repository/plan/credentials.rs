@@ -2,14 +2,14 @@
 
 use headwater_api::git_repository::{GitRepository, PROVIDER_AWS, PROVIDER_AZURE, PROVIDER_GITHUB};
 use headwater_api::reason;
+use headwater_http::{Basic, ClientCertificate, Credentials, Proxy, SafeUrl, Trust, decode};
 use kube::ResourceExt;
-use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Issuer;
 use crate::cluster::references::Data;
 use crate::fetch::auth::App;
-use crate::fetch::git::{Auth, Certificate, Proxy, Ssh};
+use crate::fetch::git::Ssh;
 use crate::reconcile::failure::Failure;
 
 /// The key of a GitHub App's id in a Secret.
@@ -35,7 +35,7 @@ pub(super) fn proxy(object: &GitRepository, data: Option<&Data>) -> Result<Optio
     if address.len() > MAX_PROXY {
         return Err(refused(format!("proxy URL exceeds maximum length of {MAX_PROXY} characters")));
     }
-    let url = Url::parse(address.trim()).map_err(|error| refused(format!("failed to parse proxy address: {error}")))?;
+    let url = SafeUrl::parse(address.trim()).map_err(|error| refused(format!("failed to parse proxy address: {}", error.cause)))?;
     if !PROXY_SCHEMES.contains(&url.scheme()) {
         let schemes = PROXY_SCHEMES.join(", ");
         return Err(refused(format!("proxy URL must use one of the supported schemes ({schemes}), got '{}'", url.scheme())));
@@ -45,20 +45,17 @@ pub(super) fn proxy(object: &GitRepository, data: Option<&Data>) -> Result<Optio
     }
     let mut proxy = Proxy::at(url);
     if let Some(user) = text("username") {
-        proxy.basic = Some((user, text("password").unwrap_or_default()));
+        proxy.basic = Some(Basic::new(user, text("password").unwrap_or_default()));
     }
     Ok(Some(proxy))
 }
 
-/// Credentials: of the Secret, and where it has none, of the URL.
-pub(super) fn auth(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Auth, Failure> {
+/// Credentials for http and https: of the Secret, and where it has none, of the URL.
+pub(super) fn credentials(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Credentials, Failure> {
     let secret = Secret { object, data };
-    if url.scheme() == "ssh" {
-        return Ok(Auth { ssh: Some(ssh(&secret, url)?), ..Auth::default() });
-    }
     let bearer = secret.text("bearerToken")?;
     let has_bearer = data.is_some_and(|data| data.contains_key("bearerToken"));
-    let in_url = |part: &str| Some(decoded(part)).filter(|text| !text.is_empty());
+    let in_url = |part: &str| Some(decode(part)).filter(|text| !text.is_empty());
     let username = if has_bearer { None } else { secret.text("username")? }.or_else(|| in_url(url.username()));
     let password = if has_bearer { None } else { secret.text("password")? }.or_else(|| url.password().and_then(in_url));
     if bearer.is_some() && (username.is_some() || password.is_some()) {
@@ -67,25 +64,32 @@ pub(super) fn auth(object: &GitRepository, url: &Url, data: Option<&Data>) -> Re
             "failed to checkout and determine revision: basic auth and bearer token cannot be set at the same time",
         ));
     }
-    let basic = match (username, password) {
+    match (username, password) {
         (None, Some(_)) => {
             let what = format!("invalid '{}' auth option: 'password' requires 'username' to be set", url.scheme());
-            return Err(misconfigured(&what));
+            Err(misconfigured(&what))
         }
-        (None, None) => None,
-        (Some(username), password) => Some((username, password.unwrap_or_default())),
-    };
+        (None, None) => Ok(bearer.map_or(Credentials::Anonymous, Credentials::bearer)),
+        (Some(username), password) => Ok(Credentials::basic(username, password.unwrap_or_default())),
+    }
+}
+
+/// The certificates of the Secret.
+pub(super) fn trust(object: &GitRepository, data: Option<&Data>) -> Result<Trust, Failure> {
+    let secret = Secret { object, data };
     let certificate = match (secret.bytes("tls.crt"), secret.bytes("tls.key")) {
         (None, None) => None,
-        (Some(chain), Some(key)) => Some(Certificate { chain: chain.clone(), key: key.clone() }),
+        (Some(chain), Some(key)) => Some(ClientCertificate::new(chain.clone(), key.clone())),
         (Some(_), None) => return Err(misconfigured(&format!("'tls.crt' of secret '{}' requires 'tls.key' to be set", secret.name()))),
         (None, Some(_)) => return Err(misconfigured(&format!("'tls.key' of secret '{}' requires 'tls.crt' to be set", secret.name()))),
     };
     let ca = secret.bytes("ca.crt").or_else(|| secret.bytes("caFile")).cloned();
-    Ok(Auth { basic, bearer, ca, certificate, ..Auth::default() })
+    Ok(Trust { ca, certificate })
 }
 
-fn ssh(secret: &Secret<'_>, url: &Url) -> Result<Ssh, Failure> {
+/// Credentials and trust for ssh, out of the Secret.
+pub(super) fn ssh(object: &GitRepository, url: &Url, data: Option<&Data>) -> Result<Ssh, Failure> {
+    let secret = Secret { object, data };
     let required = |key: &str| {
         let what = || misconfigured(&format!("invalid 'ssh' auth option: '{key}' is required"));
         secret.bytes(key).cloned().ok_or_else(what)
@@ -94,7 +98,8 @@ fn ssh(secret: &Secret<'_>, url: &Url) -> Result<Ssh, Failure> {
         return Err(misconfigured("invalid 'ssh' auth option: 'host' is required"));
     }
     let (identity, known_hosts) = (required("identity")?, required("known_hosts")?);
-    let ssh = Ssh { user: SSH_USER.to_owned(), identity, passphrase: secret.text("password")?, known_hosts };
+    let passphrase = secret.text("password")?.map(Into::into);
+    let ssh = Ssh { user: SSH_USER.to_owned(), identity: identity.into(), passphrase, known_hosts };
     if ssh.lacks_passphrase() {
         let what = format!("SSH identity key is encrypted but no 'password' field was provided in the secret '{}'", secret.name());
         return Err(Failure::fetch(reason::AUTHENTICATION_FAILED, what));
@@ -152,10 +157,6 @@ impl Secret<'_> {
 
 fn misconfigured(what: &str) -> Failure {
     Failure::fetch(reason::AUTHENTICATION_FAILED, format!("failed to configure authentication options: {what}"))
-}
-
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn namespace(object: &GitRepository) -> String {

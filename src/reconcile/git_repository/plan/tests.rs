@@ -1,5 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use headwater_http::Basic;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::*;
@@ -43,10 +45,10 @@ fn the_most_precise_reference_counts() {
 #[test]
 fn credentials_come_from_the_secret_and_else_from_the_url() {
     let plan = planned(with_secret(), &secret(&[("username", "u"), ("password", "p"), ("ca.crt", "CA"), ("caFile", "old")])).unwrap();
-    assert_eq!((plan.auth.basic, plan.auth.ca), (Some(("u".into(), "p".into())), Some(b"CA".to_vec())));
-    assert_eq!(planned(with_secret(), &secret(&[("bearerToken", "t")])).unwrap().auth.bearer, Some("t".into()));
+    assert_eq!((plan.credentials, plan.trust.ca), (Credentials::basic("u", "p"), Some(b"CA".to_vec())));
+    assert_eq!(planned(with_secret(), &secret(&[("bearerToken", "t")])).unwrap().credentials, Credentials::bearer("t"));
     let plan = planned(json!({ "url": "https://u%40x:p%2Fq@git.example/r" }), &References::default()).unwrap();
-    assert_eq!(plan.auth.basic, Some(("u@x".into(), "p/q".into())));
+    assert_eq!(plan.credentials, Credentials::basic("u@x", "p/q"));
     assert_eq!(plan.url.as_str(), "https://git.example/r");
 }
 
@@ -54,9 +56,9 @@ fn credentials_come_from_the_secret_and_else_from_the_url() {
 fn ssh_takes_its_keys_from_the_secret_and_its_user_from_the_url() {
     let key = secret(&[("identity", "k"), ("known_hosts", "h"), ("password", "p")]);
     let plan = planned(json!({ "url": "ssh://deploy:word@host:2222/r", "secretRef": { "name": "creds" } }), &key).unwrap();
-    let ssh = plan.auth.ssh.unwrap();
-    assert_eq!((ssh.user.as_str(), ssh.passphrase.as_deref()), ("git", Some("p")));
-    assert_eq!((ssh.identity.as_slice(), ssh.known_hosts.as_slice()), (&b"k"[..], &b"h"[..]));
+    let ssh = plan.ssh.unwrap();
+    assert_eq!((ssh.user.as_str(), ssh.passphrase.unwrap().expose_secret()), ("git", "p"));
+    assert_eq!((ssh.identity.expose_secret(), ssh.known_hosts.as_slice()), (&b"k"[..], &b"h"[..]));
     assert_eq!(plan.url.as_str(), "ssh://deploy@host:2222/r");
 }
 
@@ -67,9 +69,9 @@ fn a_proxy_has_an_address_that_is_understood_and_perhaps_credentials() {
         planned(json!({ "proxySecretRef": { "name": "way" } }), &References { proxy: Some(data), credentials: None })
     };
     let proxy = through(&[("address", "http://proxy:3128"), ("username", "u"), ("password", "p")]).unwrap().proxy.unwrap();
-    assert_eq!((proxy.url.as_str(), proxy.basic), ("http://proxy:3128/", Some(("u".into(), "p".into()))));
+    assert_eq!((proxy.url.as_str(), proxy.basic), ("http://proxy:3128/", Some(Basic::new("u", "p"))));
     let proxy = through(&[("address", "socks5://a:b%40@proxy:1080")]).unwrap().proxy.unwrap();
-    assert_eq!((proxy.url.as_str(), proxy.basic), ("socks5://proxy:1080", Some(("a".into(), "b@".into()))));
+    assert_eq!((proxy.url.as_str(), proxy.basic), ("socks5://proxy:1080", Some(Basic::new("a", "b@"))));
     insta::assert_debug_snapshot!([
         through(&[("username", "u")]).unwrap_err(),
         through(&[("address", "")]).unwrap_err(),

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::fetch::auth::tests::{Context, Server, Worker, answer, endless};
-use crate::fetch::auth::{Registrar, Secret};
+use headwater_http::Credentials;
+
+use crate::fetch::auth::Registrar;
 
 const URL: &str = "oci://123456789012.dkr.ecr.eu-west-1.amazonaws.com/charts/app";
 const OWN: [(&str, &str); 3] = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "s3cret"), ("AWS_SESSION_TOKEN", "tok")];
@@ -76,7 +78,7 @@ async fn keys_buy_a_password_once() {
     let server = Server::start(|_| answer(200, json!({ "authorizationData": [authorization("AWS:p4ss")] }).to_string())).await;
     let context = context(URL, "AWS_ENDPOINT_URL_ECR", &server.base);
     let credentials = context.registry(Registrar::Aws).await.unwrap();
-    assert_eq!(credentials.secret, Secret::Basic { username: "AWS".to_owned(), password: "p4ss".to_owned() });
+    assert_eq!(credentials.credentials, Credentials::basic("AWS", "p4ss"));
     assert!((credentials.expires - Utc::now()).num_minutes() > 700);
     assert_eq!(context.registry(Registrar::Aws).await.unwrap().identity, credentials.identity);
 
@@ -121,7 +123,7 @@ async fn an_account_has_a_password_of_its_own() {
     let context = context(URL, "AWS_ENDPOINT_URL", &server.base);
     let worker = Worker::with(&[("eks.amazonaws.com/role-arn", "arn:aws:iam::123456789012:role/puller")]);
     let (own, role) = (context.registry(Registrar::Aws).await.unwrap(), context.registry_of(Registrar::Aws, &worker).await.unwrap());
-    assert_eq!(role.secret, Secret::Basic { username: "AWS".to_owned(), password: "role".to_owned() });
+    assert_eq!(role.credentials, Credentials::basic("AWS", "role"));
     assert_ne!(own.identity, role.identity);
 }
 

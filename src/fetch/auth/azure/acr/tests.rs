@@ -1,10 +1,11 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::*;
+use crate::fetch::auth::Registrar;
 use crate::fetch::auth::tests::{Context, Server, Worker, answer, token_file};
-use crate::fetch::auth::{Registrar, Secret};
 
 /// A token that ends in three hours.
 fn refresh() -> String {
@@ -46,8 +47,8 @@ async fn a_token_of_entra_buys_one_of_the_registry_once() {
     let worker = Worker::with(&[("azure.workload.identity/tenant-id", "t"), ("azure.workload.identity/client-id", "c")]);
     let credentials = context.registry_of(Registrar::Azure, &worker).await.unwrap();
     context.registry_of(Registrar::Azure, &worker).await.unwrap();
-    let Secret::Basic { username, password } = &credentials.secret else { unreachable!() };
-    assert_eq!((username.as_str(), password.split('.').count()), (USER, 3));
+    let basic = credentials.credentials.as_basic().unwrap();
+    assert_eq!((basic.user.expose_secret(), basic.password.expose_secret().split('.').count()), (USER, 3));
     assert!((credentials.expires - Utc::now()).num_minutes() > 170);
 
     assert_eq!(server.lines(), ["POST /t/oauth2/v2.0/token", "POST /oauth2/exchange"]);

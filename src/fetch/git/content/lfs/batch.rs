@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use bstr::ByteSlice as _;
 use futures::{StreamExt as _, TryStreamExt as _};
+use headwater_http::{Body, is_safe_redirect};
 use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use tokio::time::Instant;
@@ -15,15 +16,14 @@ use super::object::Incoming;
 use super::web::{Access, Request, Web};
 use super::{Place, Wanted};
 use crate::fetch::git::Error;
-use crate::fetch::git::http::is_upward;
 
 const MEDIA_TYPE: &str = "application/vnd.git-lfs+json";
 /// The most objects that are asked for at once.
 const MOST_OBJECTS: usize = 100;
 /// The most bytes of an answer about that many.
-const MAX_ANSWER: usize = 4 << 20;
+const MAX_ANSWER: u64 = 4 << 20;
 /// The most bytes of an answer that says why there is none.
-const MAX_REFUSAL: usize = 64 << 10;
+const MAX_REFUSAL: u64 = 64 << 10;
 /// How many objects come at once.
 const CONCURRENCY: usize = 4;
 
@@ -86,28 +86,29 @@ impl Visit<'_> {
         let url = self.endpoint.batch.clone();
         let request = Request { method: Method::POST, url, headers, own: HeaderMap::new(), access: Access::Remote, body };
         let asked = Instant::now();
-        let response = self.web.send(&request).await?;
-        let answered = Answered { base: response.url().clone(), asked };
-        let answer = self.answer(response).await?;
+        let body = self.web.send(&request).await?;
+        let answered = Answered { base: body.response().url().clone(), asked };
+        let answer = self.answer(body).await?;
         let mut objects: HashMap<String, Object> = answer.objects.into_iter().map(|object| (object.oid.clone(), object)).collect();
         wanted.iter().map(|one| self.download(one, objects.remove(&one.pointer.oid), &answered)).collect()
     }
 
-    async fn answer(&self, response: Response) -> Result<Answer, Error> {
+    async fn answer(&self, body: Body) -> Result<Answer, Error> {
+        let response = body.response();
         if response.status() != StatusCode::OK {
-            return Err(self.refused(response).await?);
+            return Err(self.refused(body).await?);
         }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing that it names");
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if kind != MEDIA_TYPE && kind != "application/json" {
-            let kind = self.web.scrubbed(&kind);
+            let kind = self.web.quote(&kind);
             return Err(self.corrupt(&format!("it answers with {kind} instead of {MEDIA_TYPE}")));
         }
-        let encoded = encoding(&response);
+        let encoded = encoding(response);
         if !encoded.is_empty() {
             return Err(self.corrupt(&format!("it answers{encoded}")));
         }
-        let body = self.web.body(response, MAX_ANSWER).await?;
+        let body = self.web.body(body, MAX_ANSWER).await?;
         let body = body.ok_or_else(|| self.corrupt(&format!("its answer has more than {MAX_ANSWER} bytes")))?;
         // What serde says can hold words of the answer.
         let answer: Answer = serde_json::from_slice(&body).map_err(|error| {
@@ -122,13 +123,13 @@ impl Visit<'_> {
         Ok(answer)
     }
 
-    async fn refused(&self, response: Response) -> Result<Error, Error> {
-        let (status, url) = (response.status(), self.web.place.url.clone());
+    async fn refused(&self, body: Body) -> Result<Error, Error> {
+        let (status, url) = (body.response().status(), self.web.place.url.clone());
         if status == StatusCode::UNAUTHORIZED {
             return Ok(Error::AuthenticationRequired { url });
         }
-        let body = self.web.body(response, MAX_REFUSAL).await?.unwrap_or_default();
-        let words = serde_json::from_slice::<Refusal>(&body).map(|refusal| self.web.scrubbed(&refusal.message));
+        let body = self.web.body(body, MAX_REFUSAL).await?.unwrap_or_default();
+        let words = serde_json::from_slice::<Refusal>(&body).map(|refusal| self.web.quote(&refusal.message));
         let words = words.map(|words| format!(": {words}")).unwrap_or_default();
         let hint = self.endpoint.hint;
         Ok(match status {
@@ -146,13 +147,13 @@ impl Visit<'_> {
         let flawed = |message: String| self.web.place.flawed(wanted.path.as_bstr(), message);
         let object = object.ok_or_else(|| flawed(format!("the Git LFS server does not say where the object {oid} is{hint}")))?;
         if let Some(Problem { code, message }) = object.error {
-            let words = self.web.scrubbed(&message.unwrap_or_default());
+            let words = self.web.quote(&message.unwrap_or_default());
             let words = if words.is_empty() { words } else { format!(": {words}") };
             return Err(flawed(format!("the Git LFS server has no object {oid} for us ({code}){words}{hint}")));
         }
         let action = object.actions.and_then(|actions| actions.download);
         let action = action.ok_or_else(|| flawed(format!("the Git LFS server does not say where the object {oid} is{hint}")))?;
-        let url = answered.base.join(&action.href).ok().filter(|url| is_upward(&answered.base, url));
+        let url = answered.base.join(&action.href).ok().filter(|url| is_safe_redirect(&answered.base, url));
         let url = url.ok_or_else(|| flawed("the Git LFS server sends us to an address that is not usable or not encrypted".into()))?;
         let own =
             theirs(action.header.as_ref()).ok_or_else(|| flawed("the Git LFS server wants a header that HTTP cannot carry".into()))?;
@@ -169,19 +170,20 @@ impl Visit<'_> {
         if until.is_some_and(|until| until <= Instant::now()) {
             return Ok(Some(wanted));
         }
-        let mut response = web.send(&request).await?;
+        let mut body = web.send(&request).await?;
         let oid = &wanted.pointer.oid;
-        if response.status() != StatusCode::OK {
-            let message = format!("the object {oid} cannot be had from where the Git LFS server sends us ({})", response.status());
+        let status = body.response().status();
+        if status != StatusCode::OK {
+            let message = format!("the object {oid} cannot be had from where the Git LFS server sends us ({status})");
             return Err(place.flawed(wanted.path.as_bstr(), message));
         }
-        let encoded = encoding(&response);
+        let encoded = encoding(body.response());
         let not_kept = |flaw| match place.not_kept(wanted, &flaw) {
             Error::Lfs { url, path, message } => Error::Lfs { url, path, message: format!("{message}{}", after_comma(encoded)) },
             other => other,
         };
         let mut incoming = Incoming::new(place.folder, &wanted.pointer).map_err(|error| place.disk(&error))?;
-        while let Some(chunk) = web.chunk(&mut response).await? {
+        while let Some(chunk) = web.chunk(&mut body).await? {
             incoming.write(chunk.as_ref()).await.map_err(not_kept)?;
         }
         incoming.finish().await.map_err(not_kept)?;

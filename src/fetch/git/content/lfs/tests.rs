@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
+use headwater_http::Credentials;
 use headwater_testing::web::{Asked, Web, answer, body};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use super::*;
-use crate::fetch::git::Auth;
 use crate::fetch::git::tests::remote;
 
 const MEDIA: (&str, &str) = ("content-type", "application/vnd.git-lfs+json; charset=utf-8");
@@ -82,7 +83,7 @@ async fn get(remote: &Remote, wanted: &[Wanted]) -> (tempfile::TempDir, Result<(
 /// The text of the failure, which must not give anything away.
 async fn failure(server: &Web, objects: &[Wanted]) -> String {
     let mut remote = remote(&server.url("/r.git"));
-    remote.auth.bearer = Some("my-own-bearer".into());
+    remote.credentials = Credentials::bearer("my-own-bearer");
     remote.limits.idle_timeout = Duration::from_secs(1);
     let (folder, done) = get(&remote, objects).await;
     let text = done.unwrap_err().to_string();
@@ -111,7 +112,7 @@ async fn each_object_is_fetched_once_with_the_right_credentials() {
     })
     .await;
     let mut remote = remote(&server.url("/r"));
-    remote.auth = Auth { basic: Some(("user".into(), "pass".into())), ..Auth::default() };
+    remote.credentials = Credentials::basic("user", "pass");
     let all = [wanted("a", TEXT), wanted("b", TEXT), wanted("c", b"mine"), wanted("empty", b"")];
     let (folder, done) = get(&remote, &all).await;
     done.unwrap();
@@ -287,7 +288,7 @@ async fn redirects_are_followed_without_what_is_not_theirs() {
     })
     .await;
     let mut from = remote(&server.url("/r.git"));
-    from.auth.bearer = Some("my-own-bearer".into());
+    from.credentials = Credentials::bearer("my-own-bearer");
     let (_folder, done) = get(&from, &[wanted("a", TEXT)]).await;
     done.unwrap();
     assert_eq!(server.asked().len(), 4);
@@ -299,7 +300,7 @@ async fn redirects_are_followed_without_what_is_not_theirs() {
     // The whole server is elsewhere.
     let server = Web::start(move |request| answer(308, &[("location", &format!("{there}{}", request.uri))], "")).await;
     let mut from = remote(&server.url("/r.git"));
-    from.auth.bearer = Some("my-own-bearer".into());
+    from.credentials = Credentials::bearer("my-own-bearer");
     let (_folder, done) = get(&from, &[wanted("a", TEXT)]).await;
     // Addresses in an answer count from where it came from.
     done.unwrap();
@@ -375,7 +376,7 @@ async fn bounds_hold_before_anything_is_asked() {
     let mut late = crate::fetch::git::tests::remote(&server.url("/r"));
     late.deadline = Instant::now();
     assert!(matches!(get(&late, &twice).await.1, Err(Error::Timeout { .. })));
-    late.auth.bearer = Some("a\nb".into());
+    late.credentials = Credentials::bearer("a\nb");
     assert!(matches!(get(&late, &twice).await.1, Err(Error::InvalidCredentials { .. })));
 }
 

@@ -1,5 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use headwater_http::{ClientCertificate, Trust};
+use secrecy::ExposeSecret as _;
+
 use super::*;
 use crate::fetch::git::Ssh;
 use crate::fetch::git::tests::remote as visited;
@@ -63,25 +66,34 @@ fn urls_that_lead_elsewhere_are_refused() {
 #[test]
 fn credentials_go_to_the_same_place_alone() {
     let mut parent = visited("https://h:8443/a/r");
-    parent.auth = Auth {
-        basic: Some(("me".into(), "pw".into())),
-        bearer: Some("t".into()),
-        ca: Some(b"ca".to_vec()),
-        identity: Some("i".into()),
-        ..Auth::default()
-    };
-    let auth = |raw: &str| remote(&parent, raw.into()).unwrap().auth;
-    assert!(auth("../s") == parent.auth && auth("https://H:8443/s") == parent.auth);
-    for raw in ["https://h/s", "http://h:8443/s", "https://i:8443/s", "https://h.i:8443/s"] {
-        assert!(auth(raw) == Auth { ca: parent.auth.ca.clone(), ..Auth::default() }, "{raw}");
+    let certificate = ClientCertificate::new(b"chain".to_vec(), b"key".to_vec());
+    parent.trust = Trust { ca: Some(b"ca".to_vec()), certificate: Some(certificate) };
+    parent.identity = Some("i".into());
+    for credentials in [Credentials::basic("me", "pw"), Credentials::bearer("t")] {
+        parent.credentials = credentials;
+        let at = |raw: &str| remote(&parent, raw.into()).unwrap();
+        for raw in ["../s", "https://H:8443/s"] {
+            let at = at(raw);
+            assert_eq!(
+                (at.credentials, at.identity, at.trust),
+                (parent.credentials.clone(), Some("i".into()), parent.trust.clone()),
+                "{raw}"
+            );
+        }
+        for raw in ["https://h/s", "http://h:8443/s", "https://i:8443/s", "https://h.i:8443/s"] {
+            let at = at(raw);
+            let ca = Trust { ca: Some(b"ca".to_vec()), certificate: None };
+            assert_eq!((at.credentials, at.identity, at.trust), (Credentials::Anonymous, None, ca), "{raw}");
+        }
     }
-    let ssh = Ssh { user: "git".into(), identity: b"k".to_vec(), passphrase: None, known_hosts: b"h".to_vec() };
-    let parent = Remote { auth: Auth { ssh: Some(ssh), ..Auth::default() }, ..visited("ssh://git@h/a/r") };
-    assert!(remote(&parent, "git@h:s".into()).unwrap().auth == parent.auth);
+    let ssh = Ssh { user: "git".into(), identity: b"k".to_vec().into(), passphrase: None, known_hosts: b"h".to_vec() };
+    let parent = Remote { ssh: Some(ssh), ..visited("ssh://git@h/a/r") };
+    assert!(remote(&parent, "git@h:s".into()).unwrap().ssh.is_some_and(|ssh| ssh.identity.expose_secret() == b"k"));
     assert!(remote(&parent, "git@i:s".into()).unwrap_err().contains("no credentials"));
     let error = remote(&parent, "user:s3cret@i:s".into()).unwrap_err();
     assert_eq!(error, "there are no credentials for 'ssh://i:s', which is on another host than 'ssh://h/a/r'");
-    assert!(remote(&parent, "https://h/s".into()).unwrap().auth.is_anonymous());
+    let other = remote(&parent, "https://h/s".into()).unwrap();
+    assert!(other.ssh.is_none() && other.credentials == Credentials::Anonymous);
 }
 
 #[test]

@@ -14,12 +14,12 @@ pub(super) enum Encoding {
 }
 
 /// Where a body goes.
-pub(super) enum Body<W: Write> {
+pub(super) enum Sink<W: Write> {
     Plain(Limited<W>),
     Gzip(Box<MultiGzDecoder<Limited<W>>>),
 }
 
-impl<W: Write> Body<W> {
+impl<W: Write> Sink<W> {
     /// To `to`, at most `limit` bytes of what there is once it is inflated.
     pub(super) fn new(to: W, limit: u64, encoding: Encoding) -> Self {
         let limited = Limited { to, left: limit, over: false, failed: false };

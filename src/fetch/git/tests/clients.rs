@@ -1,29 +1,34 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! Errors of HTTP clients, their certificates and their proxies, as errors of a remote.
 
+use headwater_http::{Basic, ClientCertificate, Clients, Proxy, SafeUrl, Trust};
 use headwater_testing::{
     tls::{Authority, acceptor_for},
     web::{Web, answer},
 };
 use rcgen::{CertificateParams, KeyPair};
 
-use super::*;
-use crate::fetch::git::tests::{branch, remote};
-use crate::fetch::git::{Remote, resolve};
+use super::{branch, remote};
+use crate::fetch::git::{Error, Remote, resolve};
 
 async fn refused(remote: &Remote) -> Error {
     resolve(remote, &branch("main")).await.unwrap_err()
 }
 
 fn via(url: &str, proxy: &str, basic: Option<(&str, &str)>) -> Remote {
-    let basic = basic.map(|(user, password)| (user.to_owned(), password.to_owned()));
-    Remote { proxy: Some(Proxy { url: Url::parse(proxy).unwrap(), basic }), ..remote(url) }
+    let basic = basic.map(|(user, password)| Basic::new(user, password));
+    Remote { proxy: Some(Proxy { url: SafeUrl::parse(proxy).unwrap(), basic }), ..remote(url) }
 }
 
-#[test]
-fn a_bundle_without_a_certificate_is_refused() {
-    let auth = Auth { ca: Some(b"no certificate".to_vec()), ..Auth::default() };
-    assert!(Clients::default().get(&auth, None).is_err());
-    assert!(Clients::default().get(&Auth::default(), None).is_ok());
+fn showing(chain: Vec<u8>, key: Vec<u8>) -> Trust {
+    Trust { ca: None, certificate: Some(ClientCertificate::new(chain, key)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_without_a_certificate_is_called_so() {
+    let trust = Trust { ca: Some(b"no certificate".to_vec()), certificate: None };
+    let error = refused(&Remote { trust, ..remote("https://user@127.0.0.1:1/r") }).await;
+    assert!(matches!(error, Error::InvalidCa { .. }), "{error}");
+    assert_eq!(error.to_string(), "unable to clone 'https://127.0.0.1:1/r': the CA is not a bundle of PEM certificates");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,14 +42,12 @@ async fn client_certificates_that_do_not_fit_are_called_so() {
     for (chain, key, words) in [
         (b"x".to_vec(), key.clone(), "the client certificate is not PEM"),
         (chain.clone(), b"x".to_vec(), "the key of the client certificate is not an unencrypted private key in PEM"),
-        (chain.clone(), other, MISMATCH),
+        (chain.clone(), other, "the client certificate and its key cannot be used together"),
     ] {
-        let auth = Auth { certificate: Some(Certificate { chain, key }), ..Auth::default() };
-        let error = refused(&Remote { auth, ..remote("https://127.0.0.1:1/r") }).await;
+        let error = refused(&Remote { trust: showing(chain, key), ..remote("https://127.0.0.1:1/r") }).await;
         assert!(matches!(error, Error::InvalidCertificate { .. }) && error.to_string().ends_with(words), "{error}");
     }
-    let auth = Auth { certificate: Some(Certificate { chain, key }), ..Auth::default() };
-    assert!(Clients::default().get(&auth, None).is_ok());
+    assert!(Clients::default().get(&showing(chain, key), None).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,11 +56,11 @@ async fn a_server_that_wants_a_certificate_gets_it() {
     let server = Web::start_tls(acceptor_for(&["localhost"], &authority, Some(&authority)), |_| answer(403, &[], "")).await;
     let url = format!("https://localhost:{}/r", server.port());
     let (certificate, key) = authority.issue("me");
-    let ours = Certificate { chain: certificate.pem().into_bytes(), key: key.serialize_pem().into_bytes() };
-    let auth = Auth { ca: Some(authority.pem().into_bytes()), ..Auth::default() };
-    let error = refused(&Remote { auth: auth.clone(), ..remote(&url) }).await;
+    let ours = ClientCertificate::new(certificate.pem().into_bytes(), key.serialize_pem().into_bytes());
+    let trust = Trust { ca: Some(authority.pem().into_bytes()), certificate: None };
+    let error = refused(&Remote { trust: trust.clone(), ..remote(&url) }).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
-    let error = refused(&Remote { auth: Auth { certificate: Some(ours), ..auth }, ..remote(&url) }).await;
+    let error = refused(&Remote { trust: Trust { certificate: Some(ours), ..trust }, ..remote(&url) }).await;
     assert!(matches!(error, Error::AuthorizationFailed { .. }), "{error}");
 }
 
