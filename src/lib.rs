@@ -1,14 +1,12 @@
 //! Headwater: GitOps sources as immutable artifacts.
 //!
-//! Who may import whom: `main → cli → run → {reconcile, serve, manifests} → {fetch, cluster, notify} → {storage, api}`; `settings`
-//! and `telemetry` may be used by all. Each module's invariant in a line:
+//! Who may import whom: `main → cli → run → {reconcile, serve, manifests} → {cluster, notify}`; `settings` and
+//! `telemetry` may be used by all. What needs no controller is a crate of its own. Each module's invariant in a line:
 
 /// Arguments in, an exit code out; the only place that prints.
 pub mod cli;
 /// Every write to the Kubernetes API is guarded by the version that it was computed from.
 pub mod cluster;
-/// Nothing is read from the network without a bound and a deadline; no Kubernetes type in a signature.
-pub mod fetch;
 /// What is in the folder is in the API; nothing that others applied is pruned.
 pub mod manifests;
 /// Recording an event never waits.

@@ -26,10 +26,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::retries::Retries;
-use crate::fetch::git;
 use crate::notify::Recorder;
 use crate::telemetry::Metrics;
 use failure::Failure;
+use headwater_git as git;
 use pass::{Done, Fact, Pass};
 use status::Common;
 

@@ -24,10 +24,6 @@ use tracing::{info, warn};
 
 use crate::cluster::leases::{self, End};
 use crate::cluster::retries::Retries;
-use crate::fetch::auth::Cache;
-use crate::fetch::helm::{chart, index};
-use crate::fetch::verify::cosign;
-use crate::fetch::{git, oci};
 use crate::notify::{self, Kubernetes, Posting, Webhook};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::chain;
@@ -38,6 +34,11 @@ use crate::reconcile::helm_chart::Sources;
 use crate::serve::{self, artifacts, health};
 use crate::settings::{self, Controller};
 use crate::telemetry::Metrics;
+use headwater_git as git;
+use headwater_helm::{chart, index};
+use headwater_identity::Cache;
+use headwater_oci as oci;
+use headwater_oci::cosign;
 use lane::Links;
 use tasks::Tasks;
 

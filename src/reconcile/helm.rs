@@ -3,10 +3,10 @@
 pub mod access;
 pub mod indexes;
 
-use crate::fetch::helm::{chart, index};
-use crate::fetch::oci;
-use crate::fetch::verify::cosign;
 use crate::settings::DigestCheck;
+use headwater_helm::{chart, index};
+use headwater_oci as oci;
+use headwater_oci::cosign;
 use indexes::Indexes;
 
 /// What passes over Helm's kinds use.

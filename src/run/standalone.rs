@@ -11,11 +11,11 @@ use tracing::info;
 
 use super::tasks::{self, Tasks};
 use super::{Clients, Shared, Stopped, install_cryptography, reconcile, scratch_path};
-use crate::fetch::git;
 use crate::manifests;
 use crate::serve;
 use crate::settings::Standalone;
 use headwater_apiserver::{ApiServer, Place};
+use headwater_git as git;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 /// Runs everything until a signal stops it, or until a task that must not end does.

@@ -6,7 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge};
 
-use crate::fetch::auth::{Cache, Counts};
+use headwater_identity::{Cache, Counts};
 
 /// The numbers of a cache at each scrape; none of one that is off.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! The client of registries against a real one: what it lists, what it pulls, and how it is let in.
 
-use headwater::fetch::helm::pull;
-use headwater::fetch::oci::{Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
+use headwater_helm::pull;
 use headwater_http::{Basic, ClientCertificate, ClientPair, Clients, Proxies, Trust};
+use headwater_oci::{Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
 use headwater_testing::{
     registry::{self, Access, Options, PASSWORD, USER},
     tls::Authority,

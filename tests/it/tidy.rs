@@ -7,8 +7,7 @@ use std::{
 };
 
 /// The layers from the top down. A module may import from the layers below its own, and from [`LEAVES`].
-const LAYERS: &[&[&str]] =
-    &[&["main"], &["cli"], &["run"], &["reconcile", "serve", "manifests"], &["fetch", "catalog", "cluster", "notify"]];
+const LAYERS: &[&[&str]] = &[&["main"], &["cli"], &["run"], &["reconcile", "serve", "manifests"], &["cluster", "notify"]];
 
 /// Modules that everyone above may use, and that use none but those after themselves.
 const LEAVES: &[&str] = &["telemetry", "settings"];
@@ -37,6 +36,37 @@ fn no_module_is_a_mod_rs() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// The crates that a crate of the workspace may use, besides those of its tests. The crate `headwater` may use all.
+const CRATES: &[(&str, &[&str])] = &[
+    ("api", &[]),
+    ("storage", &["golang"]),
+    ("crates/golang", &[]),
+    ("crates/goyaml", &["golang"]),
+    ("crates/version", &[]),
+    ("crates/http", &[]),
+    ("crates/identity", &["http"]),
+    ("crates/git", &["golang", "http", "storage", "version"]),
+    ("crates/oci", &["golang", "http"]),
+    ("crates/helm", &["golang", "goyaml", "http", "oci", "version"]),
+    ("crates/apiserver", &["golang", "goyaml"]),
+    ("crates/testing", &[]),
+];
+
+#[test]
+fn crates_use_the_crates_below_them() {
+    let folders = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_dir());
+    let mut folders: BTreeSet<_> = folders.map(|entry| format!("crates/{}", entry.file_name().to_string_lossy())).collect();
+    folders.extend(["api".to_owned(), "storage".to_owned()]);
+    assert_eq!(folders, CRATES.iter().map(|(folder, _)| (*folder).to_owned()).collect());
+    for (folder, allowed) in CRATES {
+        let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+        let sections = manifest.split("\n[").filter(|section| section.starts_with("dependencies]"));
+        let ours = sections.flat_map(str::lines).filter_map(|line| line.strip_prefix("headwater-"));
+        let used: Vec<_> = ours.map(|line| line.split(['.', ' ']).next().unwrap()).collect();
+        assert!(used.iter().all(|name| allowed.contains(name)), "{folder} uses {used:?}, and may use {allowed:?}");
+    }
+}
+
 #[test]
 fn imports_lead_down_only() {
     let source = root().join("src");
@@ -61,12 +91,12 @@ fn imports_lead_down_only() {
 fn the_scan_for_imports_sees_every_form_of_them() {
     let found = |text: &str| imports(text).into_iter().collect::<Vec<_>>();
     assert_eq!(found("use crate::serve::Server;"), ["serve"]);
-    assert_eq!(found("let x = crate::fetch::git::Plan::new();"), ["fetch"]);
+    assert_eq!(found("let x = crate::cluster::Patch::new();"), ["cluster"]);
     assert_eq!(found("use crate::{\n    cluster::{self, patch},\n    notify::Queue,\n};"), ["cluster", "notify"]);
     assert_eq!(found("use headwater::run;"), ["run"]);
     assert!(found("// crate::serve is above\nuse other_crate::serve;").is_empty());
     assert!(allowed("run", "cluster") && allowed("serve", "settings") && allowed("serve", "serve"));
-    assert!(!allowed("serve", "reconcile") && !allowed("fetch", "serve") && !allowed("settings", "run"));
+    assert!(!allowed("serve", "reconcile") && !allowed("notify", "serve") && !allowed("settings", "run"));
 }
 
 /// Whether a module at the top of the crate may import from another.
@@ -87,10 +117,7 @@ fn allowed(module: &str, target: &str) -> bool {
 /// The top modules of the crate that a source imports from or names by path.
 fn imports(text: &str) -> BTreeSet<String> {
     let code: Vec<_> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-    let code = code.join(
-        "
-",
-    );
+    let code = code.join("\n");
     let mut found = BTreeSet::new();
     for prefix in ["crate::", "headwater::"] {
         for (at, _) in code.match_indices(prefix) {

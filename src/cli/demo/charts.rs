@@ -13,9 +13,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::digest;
-use crate::fetch::helm::chart::{Chart, Kind, Limits, Problem, Source};
 use crate::run::Stopped;
 use crate::serve;
+use headwater_helm::chart::{Chart, Kind, Limits, Problem, Source};
 
 /// The folder of the chart, and its name.
 const NAME: &str = "guestbook";

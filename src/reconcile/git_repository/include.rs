@@ -12,10 +12,10 @@ use kube::api::Api;
 use kube::{Resource, ResourceExt};
 use tempfile::TempDir;
 
-use crate::fetch::git::{self, Checkout};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::{Failure, chain};
 use crate::telemetry;
+use headwater_git::{self as git, Checkout};
 
 /// The artifacts of the objects that `object` includes, in its order.
 pub async fn artifacts(object: &GitRepository, cx: &Ctx) -> Result<Vec<Artifact>, Failure> {

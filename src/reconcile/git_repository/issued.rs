@@ -9,10 +9,10 @@ use secrecy::ExposeSecret as _;
 
 use super::plan::{Issuer, Plan};
 use crate::cluster::tokens::{Named, ServiceAccount};
-use crate::fetch::auth::{self, Account, AccountError, Object, Provider, Request};
-use crate::fetch::git;
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::Failure;
+use headwater_git as git;
+use headwater_identity::{self as auth, Account, AccountError, Object, Provider, Request};
 
 /// What this process is to those who issue credentials.
 #[derive(Clone)]

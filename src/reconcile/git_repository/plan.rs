@@ -9,10 +9,10 @@ use headwater_http::{Credentials, InvalidUrl, Proxy, SafeUrl, Trust};
 use headwater_storage::Algorithm;
 
 use super::resolve::References;
-use crate::fetch::auth::App;
-use crate::fetch::git::{Content, Lfs, Reference, Ssh, Submodules, Symlinks};
 use crate::reconcile::Schedule;
 use crate::reconcile::failure::Failure;
+use headwater_git::{Content, Lfs, Reference, Ssh, Submodules, Symlinks};
+use headwater_identity::App;
 
 /// All that a fetch needs to know.
 #[derive(Debug)]

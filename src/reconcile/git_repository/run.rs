@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::include::{self, Tree};
 use super::plan::{self, Plan};
 use super::{issued, signatures};
-use crate::fetch::git::{self, Head, Remote};
 use crate::reconcile::aid::{CancelOnDrop, blocking};
 use crate::reconcile::failure::Failure;
 use crate::reconcile::pass::{Done, Fact, Includes, Kept, Pass};
 use crate::reconcile::{Ctx, Reconcile, kept};
+use headwater_git::{self as git, Head, Remote};
 
 /// Carries out a plan.
 pub async fn run(object: &GitRepository, plan: &Plan, cx: &Ctx, pass: &mut Pass) -> Result<Done, Failure> {

@@ -7,12 +7,12 @@ use headwater_api::reason;
 use kube::ResourceExt;
 
 use crate::cluster::references;
-use crate::fetch::git::{Checkout, Head};
-use crate::fetch::verify::{self, Keys, Object};
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::{blocking, trace_event};
 use crate::reconcile::failure::Failure;
 use crate::reconcile::pass::{Fact, Pass};
+use headwater_git::verify::{self, Keys, Object};
+use headwater_git::{Checkout, Head};
 
 /// Verifies what the object asks for, and learns how that went.
 pub async fn check(object: &GitRepository, head: &Head, checkout: &Checkout, cx: &Ctx, pass: &mut Pass) -> Result<(), Failure> {

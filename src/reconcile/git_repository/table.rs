@@ -3,8 +3,8 @@
 use headwater_api::reason;
 use headwater_http::printable_url;
 
-use crate::fetch::git;
 use crate::reconcile::failure::{Failure, chain};
+use headwater_git as git;
 
 /// What every failure to reach or read the repository begins with.
 const CHECKOUT: &str = "failed to checkout and determine revision";

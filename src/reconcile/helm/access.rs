@@ -5,7 +5,7 @@ use headwater_http::{Audience, Basic, ClientCertificate, SafeUrl, Trust, has_cer
 use kube::ResourceExt;
 
 use crate::cluster::references::{self, Data, Typed};
-use crate::fetch::helm::web::Access;
+use headwater_helm::web::Access;
 
 /// Why a repository cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -9,8 +9,8 @@ use headwater_api::Artifact;
 use headwater_storage::{Location, Storage};
 use tokio::sync::OnceCell;
 
-use crate::fetch::helm::index::{self, Index, Limits};
 use crate::reconcile::aid::blocking;
+use headwater_helm::index::{self, Index, Limits};
 
 /// An index that is loaded once for all who hold this.
 type Shared = Arc<OnceCell<Arc<Index>>>;

@@ -2,8 +2,8 @@
 
 use headwater_api::reason;
 
-use crate::fetch::helm::chart;
 use crate::reconcile::failure::{Failure, Mark};
+use headwater_helm::chart;
 
 /// A chart that is there.
 #[derive(Clone, Debug)]

@@ -12,11 +12,11 @@ use super::build::Error;
 use super::repository::{Repository, Unopened, asker};
 use super::source;
 use super::tree::Tree;
-use crate::fetch::helm::chart::{Chart, Dependency, Missing};
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::blocking;
 use crate::reconcile::helm::access;
 use crate::telemetry;
+use headwater_helm::chart::{Chart, Dependency, Missing};
 
 /// How long a download from a repository may take that no object describes.
 const TIMEOUT: Duration = Duration::from_mins(1);

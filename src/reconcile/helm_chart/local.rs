@@ -12,10 +12,10 @@ use super::build::{Build, Error, How};
 use super::dependencies;
 use super::order::{Marking, Order};
 use super::tree::Tree;
-use crate::fetch::helm::chart::{Chart, Kind, Limits, Metadata, Source as _, check_path, located, merge_files};
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::blocking;
 use crate::reconcile::failure::{Failure, Mark, chain};
+use headwater_helm::chart::{Chart, Kind, Limits, Metadata, Source as _, check_path, located, merge_files};
 
 /// So much of a revision goes into a version: labels have room for no more.
 const SHORT: usize = 12;
@@ -77,7 +77,7 @@ struct About {
 
 impl About {
     fn of(tree: &Tree, path: &str, limits: &Limits) -> Result<Self, Error> {
-        let refused = |problem: crate::fetch::helm::chart::Problem| Error::reference(problem.to_string());
+        let refused = |problem: headwater_helm::chart::Problem| Error::reference(problem.to_string());
         let mut metadata = Metadata::of(tree, path, limits).map_err(refused)?;
         metadata.validate().map_err(refused)?;
         Ok(Self { metadata, is_folder: tree.kind(path).map_err(refused)? == Some(Kind::Folder) })

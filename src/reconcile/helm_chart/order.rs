@@ -5,8 +5,8 @@ use headwater_api::{Artifact, reason};
 use headwater_storage::{Algorithm, Location};
 
 use super::build::{Build, How};
-use crate::fetch::helm::chart::{self, Absent};
 use crate::reconcile::Ctx;
+use headwater_helm::chart::{self, Absent};
 
 /// The longest digest, in bytes.
 const MOST_NOTED: u64 = 256;

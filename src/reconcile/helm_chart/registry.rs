@@ -7,12 +7,12 @@ use headwater_http::{Basic, SafeUrl, Trust, printable_url};
 use kube::ResourceExt;
 
 use crate::cluster::references::Typed;
-use crate::fetch::auth::{self, Registrar, Request};
-use crate::fetch::helm::pull::{self, Release};
-use crate::fetch::helm::web;
-use crate::fetch::oci::{Credentials, Manifest, Registry, Scheme, docker_config};
 use crate::reconcile::Ctx;
 use crate::reconcile::helm::access::Door;
+use headwater_helm::pull::{self, Release};
+use headwater_helm::web;
+use headwater_identity::{self as auth, Registrar, Request};
+use headwater_oci::{Credentials, Manifest, Registry, Scheme, docker_config};
 
 /// The type of Secrets that hold a Docker configuration, and its key in them.
 const DOCKER: (&str, &str) = ("kubernetes.io/dockerconfigjson", ".dockerconfigjson");

@@ -8,13 +8,13 @@ use super::build::{Build, Error, How};
 use super::order::{Marking, Order};
 use super::repository::{Repository, Unopened, asker};
 use super::verify;
-use crate::fetch::helm::chart::{Chart, Limits, Metadata, check_name};
-use crate::fetch::verify::cosign::Trust;
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::blocking;
 use crate::reconcile::failure::{Failure, Mark};
 use crate::reconcile::helm::access;
 use crate::reconcile::pass::{Fact, Pass};
+use headwater_helm::chart::{Chart, Limits, Metadata, check_name};
+use headwater_oci::cosign::Trust;
 
 /// What errors of a chart download hold when it was a matter of who asked, or who answered. A digest or a port may hold 401 too.
 const TELL_TALE: [&str; 6] =

@@ -9,14 +9,14 @@ use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
 use super::registry::{self, Place};
-use crate::fetch::helm::index::{self, Index};
-use crate::fetch::helm::web::{self, Access, Web};
-use crate::fetch::oci::Manifest;
 use crate::reconcile::Ctx;
 use crate::reconcile::aid::blocking;
 use crate::reconcile::failure::chain;
 use crate::reconcile::helm::access::{self, Door};
 use crate::settings::DigestCheck;
+use headwater_helm::index::{self, Index};
+use headwater_helm::web::{self, Access, Web};
+use headwater_oci::Manifest;
 
 /// A repository that is ready to be asked.
 pub enum Repository {

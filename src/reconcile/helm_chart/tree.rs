@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bstr::ByteSlice as _;
 use headwater_storage::{Contents as _, Entry, Mode, Unpacked};
 
-use crate::fetch::helm::chart::{Kind, Problem, Source};
+use headwater_helm::chart::{Kind, Problem, Source};
 
 /// The files of an archive. Symbolic links and names that are not UTF-8 are none of them.
 pub struct Tree {

@@ -13,10 +13,10 @@ use super::build::Error;
 use super::registry::Place;
 use super::repository::{Found, Repository};
 use crate::cluster::references;
-use crate::fetch::oci::{self, Digest, Manifest};
-use crate::fetch::verify::cosign::{self, Artifact, Identity, Key, Limits, RepositoryError, Trust};
 use crate::reconcile::Ctx;
 use crate::reconcile::failure::{Failure, Mark};
+use headwater_oci::cosign::{self, Artifact, Identity, Key, Limits, RepositoryError, Trust};
+use headwater_oci::{self as oci, Digest, Manifest};
 
 /// So many signatures of a chart are looked at.
 const MOST_SIGNATURES: usize = 100;

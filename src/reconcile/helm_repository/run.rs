@@ -12,13 +12,13 @@ use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
 use super::{LATEST, table};
-use crate::fetch::helm::index;
-use crate::fetch::helm::web::{Fetched, Validators, Web};
 use crate::reconcile::aid::{CancelOnDrop, blocking, trace_event};
 use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::helm::access;
 use crate::reconcile::pass::{Done, Fact, Kept, Pass};
 use crate::reconcile::{Ctx, kept};
+use headwater_helm::index;
+use headwater_helm::web::{Fetched, Validators, Web};
 
 /// The longest note of validators, in bytes.
 const MOST_NOTED: u64 = 16 << 10;

@@ -3,9 +3,9 @@
 use headwater_api::reason;
 use headwater_http::printable_url;
 
-use crate::fetch::helm::{index, web};
 use crate::reconcile::failure::{Failure, chain};
 use crate::reconcile::helm::access;
+use headwater_helm::{index, web};
 
 /// What every failure to fetch the index begins with.
 const FETCH: &str = "failed to fetch Helm repository index: failed to cache index to temporary file";

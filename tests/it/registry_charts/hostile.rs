@@ -7,7 +7,7 @@ use axum::{
     http::Response,
 };
 use futures::stream;
-use headwater::fetch::oci::{Digest, IMAGE_MANIFEST};
+use headwater_oci::{Digest, IMAGE_MANIFEST};
 use headwater_testing::{
     registry::{self, Access, Options, PASSWORD, USER},
     web::never,

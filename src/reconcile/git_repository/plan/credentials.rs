@@ -8,9 +8,9 @@ use url::Url;
 
 use super::Issuer;
 use crate::cluster::references::Data;
-use crate::fetch::auth::App;
-use crate::fetch::git::Ssh;
 use crate::reconcile::failure::Failure;
+use headwater_git::Ssh;
+use headwater_identity::App;
 
 /// The key of a GitHub App's id in a Secret.
 const GITHUB_APP: &str = "githubAppID";
