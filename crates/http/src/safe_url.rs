@@ -20,8 +20,8 @@ const HIDDEN: &str = "***";
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SafeUrl {
     url: Url,
-    /// Set where the host may have been a user in the text that was parsed.
-    is_doubtful: bool,
+    /// The certainty about the text that was parsed; unknown where none was.
+    certainty: Option<Certainty>,
 }
 
 /// The text is no URL. Printed without what may be a secret.
@@ -41,17 +41,18 @@ impl SafeUrl {
     /// [`InvalidUrl`], for the same texts as [`Url::parse`].
     pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
         let url = Url::parse(text).map_err(|cause| InvalidUrl { url: print(text, None), cause })?;
-        let is_doubtful = if is_plain(text, &url) {
-            Text::new(text, Some(&url)).print().1 == Certainty::Doubtful
-        } else {
-            text.matches('@').count() > usize::from(url.as_str() != without_user(url.clone()).as_str())
+        let has_user = url.as_str() != without_user(url.clone()).as_str();
+        let certainty = match is_plain(text, &url) {
+            true => Text::new(text, Some(&url)).print().1,
+            false if text.matches('@').count() > usize::from(has_user) => Certainty::Doubtful,
+            false => Certainty::Certain,
         };
-        Ok(Self { url, is_doubtful })
+        Ok(Self { url, certainty: Some(certainty) })
     }
 
     /// A URL whose path may be the rest of a password, although nothing of the URL says so.
     pub fn doubtful(url: Url) -> Self {
-        Self { url, is_doubtful: true }
+        Self { url, certainty: Some(Certainty::Doubtful) }
     }
 
     /// The user and the password, if there are any, and the URL without them.
@@ -74,7 +75,7 @@ impl SafeUrl {
 
     /// True where the host may have been a user in the text that was parsed.
     pub fn is_doubtful(&self) -> bool {
-        self.is_doubtful || Text::new(self.url.as_str(), Some(&self.url)).print().1 == Certainty::Doubtful
+        self.certainty.unwrap_or_else(|| Text::new(self.url.as_str(), Some(&self.url)).print().1) == Certainty::Doubtful
     }
 
     /// The same URL with some parts changed; it is printed with the same care.
@@ -93,7 +94,7 @@ impl SafeUrl {
 
 impl From<Url> for SafeUrl {
     fn from(url: Url) -> Self {
-        Self { url, is_doubtful: false }
+        Self { url, certainty: None }
     }
 }
 
@@ -108,11 +109,17 @@ impl Deref for SafeUrl {
 impl fmt::Display for SafeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.as_str();
-        match self.is_doubtful {
-            false => f.write_str(&print(url, Some(&self.url))),
-            true if self.url.path().contains('@') => f.write_str(&print(url, None)),
+        match self.certainty {
+            None => f.write_str(&print(url, Some(&self.url))),
+            Some(Certainty::Certain) => {
+                let mut url = without_user(self.url.clone());
+                url.set_query(None);
+                url.set_fragment(None);
+                f.write_str(url.as_str())
+            }
+            Some(Certainty::Doubtful) if self.url.path().contains('@') => f.write_str(&print(url, None)),
             // Parsing has removed what followed the user.
-            true => write!(f, "{}://{HIDDEN}", self.url.scheme()),
+            Some(Certainty::Doubtful) => write!(f, "{}://{HIDDEN}", self.url.scheme()),
         }
     }
 }
@@ -156,7 +163,7 @@ fn print(text: &str, url: Option<&Url>) -> String {
 }
 
 /// The certainty about the parts of a text that was printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Certainty {
     Certain,
     Doubtful,

@@ -98,6 +98,12 @@ fn what_may_have_been_a_user_is_a_secret_in_the_words_of_others() {
 }
 
 #[test]
+fn a_port_after_a_user_stays_one_without_the_user() {
+    let (_, url) = SafeUrl::parse("https://user:pass@host:8443/team/app@v2?q").unwrap().split();
+    assert_eq!((url.to_string(), url.is_doubtful()), ("https://host:8443/team/app@v2".to_owned(), false));
+}
+
+#[test]
 fn user_and_password_are_taken_off_and_decoded() {
     let (basic, url) = SafeUrl::parse("https://u%40x:p%2Fq@host/r?q").unwrap().split();
     assert_eq!((basic, url.as_str()), (Some(Basic::new("u@x", "p/q")), "https://host/r?q"));
