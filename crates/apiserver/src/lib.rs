@@ -24,6 +24,8 @@ mod schema;
 mod selector;
 mod store;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod view;
 mod watch;
 mod write;

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method};
-use headwater_apiserver::{ApiServer, Place};
+use headwater_apiserver::{
+    Place,
+    testing::{Garbage, LoopbackServer},
+};
 use headwater_testing::eventually;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 pub const JSON: &str = "application/json";
 pub const MERGE: &str = "application/merge-patch+json";
@@ -143,33 +144,23 @@ impl Events {
 /// A server of one test, which ends with it.
 pub struct Embedded {
     pub api: Api,
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
+    server: LoopbackServer,
 }
 
 impl Embedded {
     /// A server that keeps its objects in memory.
     pub async fn start() -> Self {
-        Self::at(Place::Memory).await
+        Self::at(Place::Memory, Garbage::Collected).await
     }
 
-    pub async fn at(place: Place) -> Self {
-        let stop = CancellationToken::new();
-        let server = ApiServer::open(place, None, stop.clone()).await.unwrap();
-        let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-        let api = Api::at(&format!("http://{}", listener.local_addr().unwrap()));
-        let mut tasks = JoinSet::new();
-        tasks.spawn(headwater::serve::serve(listener, server.router(), stop.clone()));
-        tasks.spawn(server.collect());
-        Self { api, stop, tasks }
+    pub async fn at(place: Place, garbage: Garbage) -> Self {
+        let server = LoopbackServer::start(place, garbage).await;
+        Self { api: Api::at(server.url()), server }
     }
 
     /// Ends the server and waits for that.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
-        while let Some(ended) = self.tasks.join_next().await {
-            ended.unwrap();
-        }
+    pub async fn stop(self) {
+        self.server.end().await;
     }
 
     /// Defines a kind `things.example.com`, namespaced, with a status and whatever fields.

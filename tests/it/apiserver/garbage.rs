@@ -2,6 +2,7 @@
 
 use axum::http::Method;
 use futures::{StreamExt as _, stream};
+use headwater_apiserver::{Place, testing::Garbage};
 use headwater_testing::eventually;
 use serde_json::{Value, json};
 
@@ -254,13 +255,9 @@ async fn a_finalizer_holds_an_object_until_it_is_taken_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_left_undone_at_the_end_is_done_after_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let place = || headwater_apiserver::Place::Folder(folder.path().to_owned());
-    let stop = tokio_util::sync::CancellationToken::new();
-    // Nobody collects here.
-    let idle = headwater_apiserver::ApiServer::open(place(), None, stop.clone()).await.unwrap();
-    let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-    let api = super::api::Api::at(&format!("http://{}", listener.local_addr().unwrap()));
-    let serving = tokio::spawn(headwater::serve::serve(listener, idle.router(), stop.clone()));
+    let place = || Place::Folder(folder.path().to_owned());
+    let idle = Embedded::at(place(), Garbage::Left).await;
+    let api = &idle.api;
     for (owner, policy) in [
         ("z-background", "Background"),
         ("a-foreground", "Foreground"),
@@ -281,11 +278,9 @@ async fn what_was_left_undone_at_the_end_is_done_after_the_start() {
     api.post("/api/v1/namespaces/default/events", &event).await.ok();
     let event = json!({"metadata": {"name": "new"}, "involvedObject": {"namespace": "default"}});
     api.post("/api/v1/namespaces/default/events", &event).await.ok();
-    stop.cancel();
-    serving.await.unwrap();
-    drop(idle);
+    idle.stop().await;
 
-    let server = Embedded::at(place()).await;
+    let server = Embedded::at(place(), Garbage::Collected).await;
     let api = &server.api;
     for owner in ["z-background", "a-foreground", "z-foreground"] {
         api.gone(&format!("{MAPS}/m-of-{owner}")).await;

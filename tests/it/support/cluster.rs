@@ -11,7 +11,10 @@ use std::{
 };
 
 use axum::http::Request;
-use headwater_apiserver::{ApiServer, Place};
+use headwater_apiserver::{
+    Place,
+    testing::{Garbage, LoopbackServer},
+};
 use headwater_testing::{command, kubernetes};
 use kube::{
     Client, Config,
@@ -113,16 +116,15 @@ fn start_embedded() -> Result<Server, String> {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            let stop = tokio_util::sync::CancellationToken::new();
-            let server = ApiServer::open(Place::Folder(data), None, stop.clone()).await.unwrap();
-            let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-            ready.send(listener.local_addr().unwrap()).unwrap();
-            tokio::join!(headwater::serve::serve(listener, server.router(), stop), server.clone().collect());
+            let server = LoopbackServer::start(Place::Folder(data), Garbage::Collected).await;
+            ready.send(server.url().to_owned()).unwrap();
+            // Until the run ends.
+            std::future::pending::<()>().await;
         });
     });
-    let address = started.recv().map_err(|_| "the embedded API server did not start".to_owned())?;
+    let url = started.recv().map_err(|_| "the embedded API server did not start".to_owned())?;
     let kubeconfig = folder.join("kubeconfig");
-    let config = kubernetes::kubeconfig(&format!("http://{address}"), Some("any"), None);
+    let config = kubernetes::kubeconfig(&url, Some("any"), None);
     fs::write(&kubeconfig, config).map_err(|e| e.to_string())?;
     Ok(Server { name: EMBEDDED, kubeconfig, _process: Box::new(process) })
 }
