@@ -4,7 +4,6 @@
 //! only the objects that carry the label of that test, so that all of them run in parallel on one API server.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod conformance;
 mod content;
 mod credentials;
 mod demo;

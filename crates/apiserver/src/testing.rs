@@ -1,15 +1,20 @@
 //! An API server for tests, over HTTP and in the process of the test.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{fs, path::Path, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{Request, header::CONTENT_TYPE},
+};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use kube::Client;
+use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +24,10 @@ use super::{ApiServer, Place};
 const GRACE: Duration = Duration::from_secs(5);
 /// Time between two questions for the last use of the database.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Time within which a new kind is served.
+const DEFINING: Duration = Duration::from_secs(30);
+/// Time between two questions for a new kind.
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Collection of what goes with deleted owners, namespaces and definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,4 +117,32 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     drop(connection.await);
+}
+
+/// Applies the definitions of a folder of YAML files to any API server, and waits until objects of their kinds can be listed.
+/// Each file holds one definition.
+///
+/// # Errors
+/// The file or the definition, and the reason.
+pub async fn define(client: &Client, folder: &Path) -> Result<(), String> {
+    for entry in fs::read_dir(folder).map_err(|e| format!("reading {}: {e}", folder.display()))? {
+        let path = entry.map_err(|e| e.to_string())?.path();
+        let text = fs::read_to_string(&path).map_err(|e| format!("reading {}: {e}", path.display()))?;
+        let definition: Value = serde_saphyr::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        let at = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let name = at("/metadata/name");
+        let url = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=headwater-tests&force=true");
+        let request = Request::patch(url).header(CONTENT_TYPE, "application/apply-patch+yaml").body(text.clone().into_bytes());
+        client.request::<Value>(request.map_err(|e| e.to_string())?).await.map_err(|e| format!("applying {name}: {e}"))?;
+
+        let list = format!("/apis/{}/{}/{}", at("/spec/group"), at("/spec/versions/0/name"), at("/spec/names/plural"));
+        let start = Instant::now();
+        while let Err(error) = client.request::<Value>(Request::get(&list).body(vec![]).map_err(|e| e.to_string())?).await {
+            if start.elapsed() > DEFINING {
+                return Err(format!("{name} cannot be listed: {error}"));
+            }
+            sleep(RETRY).await;
+        }
+    }
+    Ok(())
 }
