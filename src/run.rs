@@ -145,7 +145,7 @@ async fn reconcile(settings: &Controller, clients: Clients, shared: Shared, task
         Box::new(claims::Stored(repositories.clone())),
         Box::new(claims::Stored(charts.clone())),
     ];
-    let router = artifacts::router(storage.root().to_owned(), Arc::new(claims::All(claims)));
+    let router = serve::trace(artifacts::router(storage.root().to_owned(), Arc::new(claims::All(claims))), "artifact-server");
     tasks.spawn("artifact server", serve::serve(listener, router, stop.clone()));
     let posting = if settings.events.addr.is_empty() { Posting::Off } else { Posting::On };
     let (recorder, queues) = notify::recorder(posting);

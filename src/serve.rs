@@ -4,6 +4,7 @@ pub mod artifacts;
 pub mod health;
 pub mod metrics;
 mod range;
+mod trace;
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
@@ -22,6 +23,9 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use trace::trace;
 
 /// For how long a client may take to send the head of a request, or be idle between two.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,7 +95,7 @@ pub async fn listen(address: &str, router: Router, shutdown: CancellationToken) 
 
 /// Serves until `shutdown`, then lets answers under way end for at most five seconds.
 /// A request's head must arrive within 30 seconds. At most 4096 connections are open at once.
-/// A client that takes nothing of an answer for a minute is cut off.
+/// A client that takes nothing of an answer for a minute is cut off. A panic is answered with 500, and logged.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
     accept(listener, router, None, shutdown).await;
 }
@@ -102,6 +106,7 @@ pub async fn serve_tls(listener: TcpListener, router: Router, tls: Arc<rustls::S
 }
 
 async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, shutdown: CancellationToken) {
+    let router = router.layer(CatchPanicLayer::new());
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}

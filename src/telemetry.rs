@@ -1,5 +1,7 @@
 //! What operators see: logs as Flux's tools read them, and metrics under Flux's names.
 
+#[cfg(test)]
+pub(crate) mod capture;
 mod format;
 mod metrics;
 mod process;

@@ -60,9 +60,10 @@ impl Running {
         let server = ApiServer::open(Place::Folder(settings.data.join("api")), access.token.clone(), stop.clone()).await?;
         let kubeconfig = access.publish(&settings.data)?;
         tasks.spawn("garbage collector", server.clone().collect());
+        let router = serve::trace(server.router(), "api-server");
         match access.tls {
-            None => tasks.spawn("API server", serve::serve(listener, server.router(), stop.clone())),
-            Some(tls) => tasks.spawn("API server", serve::serve_tls(listener, server.router(), tls, stop.clone())),
+            None => tasks.spawn("API server", serve::serve(listener, router, stop.clone())),
+            Some(tls) => tasks.spawn("API server", serve::serve_tls(listener, router, tls, stop.clone())),
         }
         let client = server.client();
         define(&client).await?;

@@ -28,6 +28,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::range::{Asked, asked};
 
@@ -56,11 +57,12 @@ struct Shared {
     claims: Arc<dyn Claims>,
 }
 
-/// Serves the artifacts below `root` to GET and HEAD.
+/// Serves the artifacts below `root` to GET and HEAD. No client is to guess another type of content.
 pub fn router(root: PathBuf, claims: Arc<dyn Claims>) -> Router {
     Router::new()
         .route("/", get(async || "Headwater artifact server\n").fallback(not_allowed))
         .route("/{*path}", get(artifact).fallback(not_allowed))
+        .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
         .with_state(Arc::new(Shared { root, claims }))
 }
 
@@ -133,7 +135,6 @@ async fn answer(path: &str, opened: Opened, claim: Option<&str>, method: &Method
     put(&mut response, ETAG, &tag);
     put(&mut response, LAST_MODIFIED, &modified_text);
     response.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    response.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if unchanged(headers, &tag, modified) {
         return (StatusCode::NOT_MODIFIED, response).into_response();
     }

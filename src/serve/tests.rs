@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use axum::{
     http::{Method, Request, Response, StatusCode},
 };
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,8 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Error, artifacts, bind, health, metrics, serve};
-use crate::telemetry::Metrics;
+use super::{Error, artifacts, bind, health, metrics, serve, trace};
+use crate::settings::{Encoding, Level};
+use crate::telemetry::{Metrics, capture::Log};
 
 const CLAIMED: &str = "gitrepository/uplands/brook/abc.tar.gz";
 const DIGEST: &str = "sha256:0123";
@@ -90,6 +92,7 @@ async fn an_artifact_is_served_with_the_tag_of_its_claim() {
     assert_eq!(header(&response, "etag"), "\"sha256:0123\"");
     assert_eq!(header(&response, "content-type"), "application/gzip");
     assert_eq!(header(&response, "content-length"), "10");
+    assert_eq!(header(&response, "x-content-type-options"), "nosniff");
     assert!(header(&response, "last-modified").ends_with(" GMT"));
     assert_eq!(bytes(response).await, b"0123456789");
     let head = ask(&router, Method::HEAD, &path, &[]).await;
@@ -183,6 +186,7 @@ async fn nothing_but_artifacts_is_served() {
     ] {
         let response = get(&router, path, &[]).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(header(&response, "x-content-type-options"), "nosniff");
     }
     assert_eq!(get(&router, "/%ff", &[]).await.status(), StatusCode::BAD_REQUEST);
     let long = format!("/{}", "a".repeat(300));
@@ -234,6 +238,46 @@ async fn addresses_are_checked() {
     let taken = first.local_addr().unwrap().to_string();
     let error = bind(&taken).await.unwrap_err().to_string();
     assert_eq!(error, format!("cannot listen on {taken}: the port is in use by another process"));
+}
+
+#[tokio::test]
+async fn each_request_is_a_line_at_level_debug_without_its_query() {
+    let (_top, router) = store();
+    let router = trace(router, "artifact-server");
+    let (path, log) = (format!("/{CLAIMED}"), Log::default());
+    let _guard = log.follow(Level::Debug, Encoding::Json);
+    get(&router, &format!("{path}?token=secret"), &[]).await;
+    let line: Value = serde_json::from_str(&log.text()).unwrap();
+    assert_eq!((&line["level"], &line["msg"], &line["logger"]), (&"debug".into(), &"answered".into(), &"artifact-server".into()));
+    assert_eq!((&line["method"], &line["path"], &line["status"]), (&"GET".into(), &path.into(), &200.into()));
+    assert!(line["took"].is_string() && !log.text().contains("secret"), "{line}");
+}
+
+#[tokio::test]
+async fn a_request_is_no_line_at_level_info() {
+    let (_top, router) = store();
+    let log = Log::default();
+    let _guard = log.follow(Level::Info, Encoding::Json);
+    get(&trace(router, "artifact-server"), "/none", &[]).await;
+    tracing::info!("the end");
+    assert_eq!(log.text().lines().count(), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_request_and_nothing_else() {
+    async fn panicking() -> StatusCode {
+        panic!("of a handler")
+    }
+    let listener = bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let router = Router::new().route("/bad", axum::routing::get(panicking)).route("/good", axum::routing::get(async || "good"));
+    let server = tokio::spawn(serve(listener, router, CancellationToken::new()));
+    client.write_all(b"GET /bad HTTP/1.1\r\nhost: x\r\n\r\nGET /good HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.ends_with("\r\n\r\ngood"), "{answer}");
+    assert!(!answer.contains("of a handler"), "{answer}");
+    server.abort();
 }
 
 #[tokio::test]

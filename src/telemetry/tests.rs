@@ -1,47 +1,20 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use serde_json::Value;
-use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt};
 
+use super::capture::Log;
 use super::format::is_own;
-use super::{Lines, MAX_LINE, Metrics, Outcome};
+use super::{MAX_LINE, Metrics, Outcome};
 use crate::settings::{Encoding, Level};
 
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Buffer {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 fn logged(encoding: Encoding, level: Level, speak: impl FnOnce()) -> String {
-    let buffer = Buffer::default();
-    let lines = Lines::new(encoding, buffer.clone());
-    let subscriber = tracing_subscriber::registry().with(super::filter(level)).with(lines);
-    tracing::subscriber::with_default(subscriber, speak);
-    let bytes = buffer.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    let log = Log::default();
+    let guard = log.follow(level, encoding);
+    speak();
+    drop(guard);
+    log.text()
 }
 
 fn json(speak: impl FnOnce()) -> Value {

@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use headwater_apiserver::{ApiServer, Place};
+use headwater_apiserver::{
+    Place,
+    testing::{Garbage, LoopbackServer},
+};
 use headwater_testing::{
     PATIENCE, command, eventually,
     git::{Repository, server::GitServer},
 };
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     artifact,
@@ -116,11 +117,8 @@ async fn a_controller_refuses_them_even_where_the_api_server_does_not() {
     let path = folder.path().join("r.git");
     Repository::init(&path).commit(&[("a.yaml", "a: 1\n")]);
 
-    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-    let server = ApiServer::open(Place::Folder(folder.path().join("api")), None, stop.clone()).await.unwrap();
-    let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tasks.spawn(headwater::serve::serve(listener, server.router(), stop));
+    let server = LoopbackServer::start(Place::Folder(folder.path().join("api")), Garbage::Left).await;
+    let url = server.url();
     let (http, json_type) = (reqwest::Client::new(), "application/json");
     for definition in headwater_api::crd::all() {
         let mut definition = serde_json::to_value(definition).unwrap();
@@ -132,7 +130,7 @@ async fn a_controller_refuses_them_even_where_the_api_server_does_not() {
         let answer = request.header("content-type", json_type).body(definition.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     }
-    let kubeconfig = kubeconfig(folder.path(), &url);
+    let kubeconfig = kubeconfig(folder.path(), url);
     let mut controller = Controller::new(folder.path(), &kubeconfig, "", &[]).await;
     controller.start().await;
 

@@ -5,8 +5,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests build HTTP clients of their own")]
 
-mod apiserver;
-mod conformance;
 mod content;
 mod credentials;
 mod demo;

@@ -1,5 +1,11 @@
 //! `headwater standalone` as a process: what it refuses, and what survives its end.
 
+mod access;
+mod crash;
+mod process;
+mod refusals;
+mod watchers;
+
 use std::{fs, path::Path, process::Output, time::Duration};
 
 use headwater_testing::{command, eventually, git::Repository, port};

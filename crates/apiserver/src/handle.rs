@@ -1,9 +1,11 @@
 //! From a request to an answer.
 
+use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
@@ -12,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use futures::StreamExt as _;
 use headwater_golang::quote;
 use serde_json::Value;
+use tower_http::catch_panic::CatchPanicLayer;
 
 use super::delete::{self, DeleteOptions};
 use super::kind::{Kind, Origin, Status};
@@ -36,6 +39,19 @@ const WARNINGS: usize = 50;
 const BODY_READ: usize = 16 << 20;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_mins(1);
+
+/// Answers requests that end in a panic.
+pub fn contain<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(CatchPanicLayer::custom(answer_panic))
+}
+
+/// Logs a panic, and answers that there was one.
+#[expect(clippy::needless_pass_by_value, reason = "the layer hands it over")]
+fn answer_panic(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(error = text.unwrap_or_default(), "a request ended in a panic");
+    Refusal::internal("Internal error occurred: the request ended in a panic; please report this").response()
+}
 
 /// Answers a request that came over the network.
 pub async fn over_network(State(server): State<ApiServer>, request: Request) -> Response<Body> {
@@ -339,7 +355,23 @@ fn nothing_here() -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_with_a_status() {
+        async fn panicking() -> StatusCode {
+            panic!("of {}", "some kind")
+        }
+        let client = kube::Client::new(contain(Router::new().fallback(panicking)), "default");
+        for _ in 0..2 {
+            let request = axum::http::Request::get("/api").body(Vec::new()).unwrap();
+            let Err(kube::Error::Api(status)) = client.request::<Value>(request).await else { panic!("no Status") };
+            assert_eq!((status.code, status.reason.as_str()), (500, "InternalError"));
+            assert!(status.message.contains("please report this") && !status.message.contains("some kind"), "{}", status.message);
+        }
+    }
 
     fn local(headers: &[(&str, &str)]) -> bool {
         let pairs = headers.iter().filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value).ok()?)));

@@ -24,6 +24,8 @@ mod schema;
 mod selector;
 mod store;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod view;
 mod watch;
 mod write;
@@ -91,12 +93,12 @@ impl ApiServer {
 
     /// Everything over HTTP. Without a token in the request only what is served in process.
     pub fn router(&self) -> Router {
-        Router::new().fallback(handle::over_network).with_state(self.clone())
+        handle::contain(Router::new().fallback(handle::over_network)).with_state(self.clone())
     }
 
     /// A client in the same process.
     pub fn client(&self) -> kube::Client {
-        kube::Client::new(Router::new().fallback(handle::in_process).with_state(self.clone()), "default")
+        kube::Client::new(handle::contain(Router::new().fallback(handle::in_process)).with_state(self.clone()), "default")
     }
 
     /// Collects garbage until the server is stopped.

@@ -231,6 +231,12 @@ impl Store {
         Ok(Self(Arc::new(Inner { shared, queue: Some(queue), latest, writer: Some(writer) })))
     }
 
+    /// Answers whether there is another handle of the store.
+    #[cfg(feature = "testing")]
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// The version of the last write; 1 if there was none yet.
     pub fn version(&self) -> u64 {
         self.0.shared.read().version

@@ -1,5 +1,7 @@
 //! A real kube-apiserver: built from Go modules, or that of `KUBEBUILDER_ASSETS`.
 
+pub mod rest;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},

@@ -1,13 +1,14 @@
 //! Additions to Flux's API under CRDs that do not know them.
 
-use headwater_apiserver::{ApiServer, Place};
+use headwater_apiserver::{
+    Place,
+    testing::{Garbage, LoopbackServer},
+};
 use headwater_testing::{
     PATIENCE, eventually,
     git::{front::pointer, server::GitServer},
 };
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::commit;
 use crate::support::{
@@ -34,11 +35,8 @@ async fn an_object_with_additions_is_what_it_is_without_them() {
         repository.tag(name);
     }
 
-    let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
-    let server = ApiServer::open(Place::Folder(folder.path().join("api")), None, stop.clone()).await.unwrap();
-    let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tasks.spawn(headwater::serve::serve(listener, server.router(), stop.clone()));
+    let server = LoopbackServer::start(Place::Folder(folder.path().join("api")), Garbage::Left).await;
+    let url = server.url();
     let http = reqwest::Client::new();
     let post = async |path: &str, body: &Value| {
         let request = http.post(format!("{url}/apis/{path}")).header("content-type", "application/json");
@@ -57,7 +55,7 @@ async fn an_object_with_additions_is_what_it_is_without_them() {
         }
         post("apiextensions.k8s.io/v1/customresourcedefinitions", &definition).await;
     }
-    let kubeconfig = kubeconfig(folder.path(), &url);
+    let kubeconfig = kubeconfig(folder.path(), url);
     let mut controller = Controller::new(folder.path(), &kubeconfig, "", &[]).await;
     controller.start().await;
 
@@ -95,5 +93,5 @@ async fn an_object_with_additions_is_what_it_is_without_them() {
     let after = ready("with", Some("1")).await;
     assert_eq!(after["status"]["artifact"], with["status"]["artifact"]);
     drop(controller);
-    stop.cancel();
+    server.end().await;
 }

@@ -7,17 +7,17 @@ use std::{
     process::Stdio,
     sync::OnceLock,
     thread,
-    time::{Duration, Instant},
 };
 
-use axum::http::Request;
-use headwater_apiserver::{ApiServer, Place};
+use headwater_apiserver::{
+    Place,
+    testing::{self, Garbage, LoopbackServer},
+};
 use headwater_testing::{command, kubernetes};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use serde_json::Value;
 
 /// One API server whose user may do everything and which knows the kinds of `config/crd`.
 pub struct Server {
@@ -90,9 +90,10 @@ fn prepared(server: Server) -> Result<Server, String> {
     install_cryptography();
     // The caller may be inside a runtime already, and this one has to block.
     let kubeconfig = server.kubeconfig.clone();
+    let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/crd/bases");
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        runtime.block_on(install(&kubeconfig))
+        runtime.block_on(async { testing::define(&client(&kubeconfig).await?, &definitions).await })
     })
     .join()
     .map_err(|_| "applying the CRDs panicked".to_owned())?
@@ -115,16 +116,15 @@ fn start_embedded() -> Result<Server, String> {
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
-            let stop = tokio_util::sync::CancellationToken::new();
-            let server = ApiServer::open(Place::Folder(data), None, stop.clone()).await.unwrap();
-            let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-            ready.send(listener.local_addr().unwrap()).unwrap();
-            tokio::join!(headwater::serve::serve(listener, server.router(), stop), server.clone().collect());
+            let server = LoopbackServer::start(Place::Folder(data), Garbage::Collected).await;
+            ready.send(server.url().to_owned()).unwrap();
+            // Until the run ends.
+            std::future::pending::<()>().await;
         });
     });
-    let address = started.recv().map_err(|_| "the embedded API server did not start".to_owned())?;
+    let url = started.recv().map_err(|_| "the embedded API server did not start".to_owned())?;
     let kubeconfig = folder.join("kubeconfig");
-    let config = kubernetes::kubeconfig(&format!("http://{address}"), Some("any"), None);
+    let config = kubernetes::kubeconfig(&url, Some("any"), None);
     fs::write(&kubeconfig, config).map_err(|e| e.to_string())?;
     Ok(Server { name: EMBEDDED, kubeconfig, _process: Box::new(process) })
 }
@@ -133,38 +133,4 @@ async fn client(kubeconfig: &Path) -> Result<Client, String> {
     let file = Kubeconfig::read_from(kubeconfig).map_err(|e| e.to_string())?;
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(|e| e.to_string())?;
     Client::try_from(config).map_err(|e| e.to_string())
-}
-
-/// Applies the CRDs of `config/crd` and waits until objects of their kinds can be listed.
-async fn install(kubeconfig: &Path) -> Result<(), String> {
-    let client = client(kubeconfig).await?;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/crd/bases");
-    for entry in fs::read_dir(&folder).map_err(|e| format!("reading config/crd/bases: {e}"))? {
-        let path = entry.map_err(|e| e.to_string())?.path();
-        let text = fs::read_to_string(&path).map_err(|e| format!("reading {}: {e}", path.display()))?;
-        let crd: Value = serde_saphyr::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
-        let name = crd["metadata"]["name"].as_str().ok_or_else(|| format!("{} has no name", path.display()))?;
-        let url = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=headwater-tests&force=true");
-        let request = Request::patch(url)
-            .header("content-type", "application/apply-patch+yaml")
-            .body(text.into_bytes())
-            .map_err(|e| e.to_string())?;
-        client.request::<Value>(request).await.map_err(|e| format!("applying {name}: {e}"))?;
-
-        let (group, plural) = (&crd["spec"]["group"], &crd["spec"]["names"]["plural"]);
-        let version = &crd["spec"]["versions"][0]["name"];
-        let list = format!("/apis/{}/{}/{}", text_of(group), text_of(version), text_of(plural));
-        let start = Instant::now();
-        while let Err(error) = client.request::<Value>(Request::get(&list).body(vec![]).unwrap()).await {
-            if start.elapsed() > Duration::from_secs(30) {
-                return Err(format!("{name} cannot be listed: {error}"));
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-    Ok(())
-}
-
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }

@@ -1,9 +1,10 @@
-//! What every object is promised: generation, version, status, dry runs, generated names.
+//! Promises to every object: generation, version, status, dry runs, generated names.
 
 use axum::http::Method;
+use headwater_testing::kubernetes::rest::{APPLY, JSON_PATCH, MAPS, MERGE, map, version};
 use serde_json::{Value, json};
 
-use super::api::{APPLY, Embedded, JSON_PATCH, MAPS, MERGE, map, version};
+use crate::support::Embedded;
 
 const THINGS: &str = "/apis/example.com/v1/namespaces/default/things";
 
@@ -59,17 +60,17 @@ async fn a_write_computed_from_an_old_version_is_a_conflict() {
     let old = api.post(MAPS, &map("x", "1")).await.ok();
     let new = api.patch(path, MERGE, &json!({"data": {"value": "2"}})).await.ok();
     assert!(version(&new) > version(&old));
-    let message = api.put(path, &old).await.refused(409);
+    let message = api.put(path, &old).await.refusal(409);
     assert_eq!(
         message,
         "Operation cannot be fulfilled on configmaps \"x\": the object has been modified; please apply your changes to the latest version and try again"
     );
     let stale = json!({"metadata": {"resourceVersion": old["metadata"]["resourceVersion"]}, "data": {"value": "3"}});
-    api.patch(path, MERGE, &stale).await.refused(409);
+    api.patch(path, MERGE, &stale).await.refusal(409);
     let stale = json!([{"op": "replace", "path": "/metadata/resourceVersion", "value": old["metadata"]["resourceVersion"]}]);
-    api.patch(path, JSON_PATCH, &stale).await.refused(409);
+    api.patch(path, JSON_PATCH, &stale).await.refusal(409);
     for precondition in [json!({"resourceVersion": old["metadata"]["resourceVersion"]}), json!({"uid": "other"})] {
-        api.send(Method::DELETE, path, &json!({"preconditions": precondition})).await.refused(409);
+        api.send(Method::DELETE, path, &json!({"preconditions": precondition})).await.refusal(409);
     }
     assert_eq!(api.get(path).await.ok(), new);
     let met = json!({"preconditions": {"resourceVersion": new["metadata"]["resourceVersion"], "uid": new["metadata"]["uid"]}});
@@ -77,7 +78,7 @@ async fn a_write_computed_from_an_old_version_is_a_conflict() {
     // The next one of that name is another object.
     let next = api.post(MAPS, &map("x", "1")).await.ok();
     assert!(next["metadata"]["uid"] != old["metadata"]["uid"] && version(&next) > version(&new));
-    api.put(path, &new).await.refused(409);
+    api.put(path, &new).await.refusal(409);
     server.stop().await;
 }
 
@@ -90,7 +91,7 @@ async fn a_dry_run_answers_and_leaves_nothing_behind() {
     let path = format!("{MAPS}/x");
     let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "z"}, "data": {"value": "9"}});
     assert_eq!(api.post(&format!("{MAPS}?dryRun=All"), &map("y", "9")).await.ok()["data"]["value"], "9");
-    api.post(&format!("{MAPS}?dryRun=All"), &map("x", "9")).await.refused(409);
+    api.post(&format!("{MAPS}?dryRun=All"), &map("x", "9")).await.refusal(409);
     assert_eq!(api.put(&format!("{path}?dryRun=All"), &map("x", "9")).await.ok()["data"]["value"], "9");
     assert_eq!(api.patch(&format!("{path}?dryRun=All"), MERGE, &json!({"data": {"value": "9"}})).await.ok()["data"]["value"], "9");
     assert_eq!(api.patch(&format!("{MAPS}/z?dryRun=All&fieldManager=m"), APPLY, &config).await.ok()["data"]["value"], "9");
@@ -119,12 +120,12 @@ async fn names_are_generated_and_checked() {
     let long = json!({"metadata": {"generateName": "a".repeat(250)}});
     assert_eq!(api.post(MAPS, &long).await.ok()["metadata"]["name"].as_str().unwrap().len(), 253);
     for name in ["A", "a_b", "-a", "a.", "a b", "ä", "a/b", "..", "a\u{0}", &"a".repeat(254)] {
-        api.post(MAPS, &map(name, "")).await.refused(422);
+        api.post(MAPS, &map(name, "")).await.refusal(422);
     }
-    api.post(MAPS, &json!({"metadata": {}})).await.refused(422);
-    api.post(MAPS, &json!({"metadata": {"name": "x", "resourceVersion": "7"}})).await.refused(500);
-    api.post(MAPS, &json!({"metadata": {"name": "x", "namespace": "other"}})).await.refused(400);
-    api.post("/api/v1/namespaces/none/configmaps", &map("x", "")).await.refused(404);
-    api.put(&format!("{MAPS}/y"), &map("x", "")).await.refused(400);
+    api.post(MAPS, &json!({"metadata": {}})).await.refusal(422);
+    api.post(MAPS, &json!({"metadata": {"name": "x", "resourceVersion": "7"}})).await.refusal(500);
+    api.post(MAPS, &json!({"metadata": {"name": "x", "namespace": "other"}})).await.refusal(400);
+    api.post("/api/v1/namespaces/none/configmaps", &map("x", "")).await.refusal(404);
+    api.put(&format!("{MAPS}/y"), &map("x", "")).await.refusal(400);
     server.stop().await;
 }

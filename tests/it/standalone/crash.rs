@@ -7,13 +7,15 @@ use std::{
 };
 
 use axum::http::Method;
-use headwater_testing::{eventually, git::Repository, tmpfs::Tmpfs};
+use headwater_testing::{
+    eventually,
+    git::Repository,
+    kubernetes::rest::{JSON, MAPS, MERGE, SOON, map, version},
+    tmpfs::Tmpfs,
+};
 use serde_json::{Value, json};
 
-use super::{
-    api::{JSON, MAPS, MERGE, SOON, map, version},
-    standalone::Standalone,
-};
+use super::process::Standalone;
 
 /// An object that is only whole if all its values agree.
 fn whole(name: &str, value: &str) -> Value {
@@ -137,7 +139,7 @@ async fn a_full_disk_refuses_writes_says_so_and_is_over_when_there_is_room() {
         let answer = api.post(MAPS, &map(&name, &"x".repeat(400_000))).await;
         match answer.code {
             201 => written.push(name),
-            code => break answer.refused(code),
+            code => break answer.refusal(code),
         }
     };
     assert!(refusal.contains("no space left") && refusal.contains("objects.redb"), "{refusal}");

@@ -7,14 +7,17 @@ use std::{
     time::Duration,
 };
 
-use headwater_testing::{command, eventually, port, process::Process};
-
-use super::api::{Api, SOON};
+use headwater_testing::{
+    command, eventually,
+    kubernetes::rest::{RestClient, SOON},
+    port,
+    process::Process,
+};
 
 /// The process, with the folder that outlives it.
 pub struct Standalone {
     pub data: PathBuf,
-    pub api: Api,
+    pub api: RestClient,
     pub artifacts: String,
     listen: String,
     process: Process,
@@ -32,7 +35,7 @@ impl Standalone {
             fs::create_dir_all(folder.join(name)).unwrap();
         }
         let (port, artifacts) = (port::free(), port::address());
-        let api = Api::at(&format!("{url}:{port}"));
+        let api = RestClient::new(&format!("{url}:{port}"));
         let (data, process) = (folder.join("data"), Process::new(folder.join("log")));
         Self { data, api, artifacts, listen: format!("{host}:{port}"), process }
     }

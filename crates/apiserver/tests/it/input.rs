@@ -1,15 +1,16 @@
-//! What clients should not send.
+//! Input that clients should not send.
 
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use headwater_testing::kubernetes::rest::{APPLY, JSON, JSON_PATCH, MAPS, MERGE, map};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use super::api::{APPLY, Embedded, JSON, JSON_PATCH, MAPS, MERGE, map};
+use crate::support::Embedded;
 
 /// Sends bytes as they are, and answers how many were taken and what came back until the server closed the connection.
 async fn raw(url: &str, head: &str, chunk: &[u8], times: usize) -> (usize, String) {
@@ -52,7 +53,7 @@ async fn raw(url: &str, head: &str, chunk: &[u8], times: usize) -> (usize, Strin
 async fn bodies_that_are_too_large_are_refused_before_they_are_read() {
     let server = Embedded::start().await;
     let large = vec![b' '; (3 << 20) + 1];
-    let message = server.api.ask(Method::POST, MAPS, JSON, large).await.unwrap().refused(413);
+    let message = server.api.ask(Method::POST, MAPS, JSON, large).await.unwrap().refusal(413);
     assert_eq!(message, "Request entity too large: limit is 3145728");
 
     // A length that nobody would read to its end.
@@ -68,9 +69,9 @@ async fn bodies_that_are_too_large_are_refused_before_they_are_read() {
     // An object of the greatest size that is still sent, but not stored.
     let message = server.api.post(MAPS, &map("large", &"x".repeat(1 << 20))).await;
     assert_eq!(message.code, 201);
-    server.api.post(MAPS, &map("larger", &"x".repeat((1 << 20) + 1))).await.refused(422);
+    server.api.post(MAPS, &map("larger", &"x".repeat((1 << 20) + 1))).await.refusal(422);
     let annotated = json!({"metadata": {"name": "s", "annotations": {"a": "x".repeat(300_000)}}});
-    assert!(server.api.post(MAPS, &annotated).await.refused(422).contains("metadata.annotations"));
+    assert!(server.api.post(MAPS, &annotated).await.refusal(422).contains("metadata.annotations"));
     server.api.get("/api/v1/namespaces").await.ok();
     server.stop().await;
 }
@@ -111,20 +112,20 @@ async fn bodies_that_cannot_be_read_are_refused_with_a_reason() {
         }
     }
     for media in ["text/html", "application/xml", "application/json-patch+json", "multipart/form-data"] {
-        server.api.ask(Method::POST, MAPS, media, map("x", "").to_string()).await.unwrap().refused(415);
+        server.api.ask(Method::POST, MAPS, media, map("x", "").to_string()).await.unwrap().refusal(415);
     }
     server.api.post(MAPS, &map("x", "")).await.ok();
     let path = format!("{MAPS}/x");
     for media in [JSON, "text/plain", "application/yaml"] {
-        server.api.ask(Method::PATCH, &path, media, "{}").await.unwrap().refused(415);
+        server.api.ask(Method::PATCH, &path, media, "{}").await.unwrap().refusal(415);
     }
     for (media, body) in [(MERGE, "[]"), (MERGE, "{"), (MERGE, ""), (JSON_PATCH, "{}"), (JSON_PATCH, "[1]"), (APPLY, ": :"), (APPLY, "[]")]
     {
-        server.api.ask(Method::PATCH, &format!("{path}?fieldManager=x"), media, body).await.unwrap().refused(400);
+        server.api.ask(Method::PATCH, &format!("{path}?fieldManager=x"), media, body).await.unwrap().refusal(400);
     }
-    server.api.patch(&path, APPLY, &json!({})).await.refused(422);
-    server.api.patch(&path, JSON_PATCH, &json!([{"op": "add", "path": "/none/of/it", "value": 1}])).await.refused(422);
-    server.api.ask(Method::DELETE, &path, JSON, "{").await.unwrap().refused(400);
+    server.api.patch(&path, APPLY, &json!({})).await.refusal(422);
+    server.api.patch(&path, JSON_PATCH, &json!([{"op": "add", "path": "/none/of/it", "value": 1}])).await.refusal(422);
+    server.api.ask(Method::DELETE, &path, JSON, "{").await.unwrap().refusal(400);
     assert_eq!(server.api.get(&path).await.ok()["data"]["value"], "");
     server.stop().await;
 }
@@ -328,14 +329,14 @@ async fn paths_that_name_nothing_are_answered_in_kind() {
         (Method::PUT, "/apis/example.com/v1/namespaces/default/things/x/scale", 501),
     ] {
         let answer = server.api.send(method.clone(), path, &map("x", "")).await;
-        assert!(!answer.refused(code).is_empty(), "{method} {path}");
+        assert!(!answer.refusal(code).is_empty(), "{method} {path}");
     }
     for method in [Method::PUT, Method::PATCH] {
         let answer = server.api.ask(method, MAPS, MERGE, "{}").await.unwrap();
         assert!([400, 405].contains(&answer.code) && answer.body["kind"] == "Status", "{}", answer.body);
     }
     let brew = server.api.send(Method::from_bytes(b"BREW").unwrap(), MAPS, &Value::Null).await;
-    brew.refused(405);
+    brew.refusal(405);
     server.stop().await;
 }
 
@@ -387,12 +388,12 @@ async fn queries_that_make_no_sense_are_answered_with_what_is_wrong() {
     // The longest times that can be asked for.
     for seconds in ["9223372036854775807", "4294967296"] {
         let mut events = server.api.watch(MAPS, &format!("timeoutSeconds={seconds}")).await;
-        assert_eq!(events.told().await.0, "ADDED", "{seconds}");
+        assert_eq!(events.event().await.0, "ADDED", "{seconds}");
     }
     // A list of a version that is yet to come.
-    server.api.get(&format!("{MAPS}?resourceVersion=18446744073709551615")).await.refused(504);
+    server.api.get(&format!("{MAPS}?resourceVersion=18446744073709551615")).await.refusal(504);
     for (query, word) in [("dryRun=Some", "dryRun"), ("fieldValidation=Some", "fieldValidation"), ("fieldManager=%00", "fieldManager")] {
-        assert!(server.api.post(&format!("{MAPS}?{query}"), &map("y", "")).await.refused(422).contains(word));
+        assert!(server.api.post(&format!("{MAPS}?{query}"), &map("y", "")).await.refusal(422).contains(word));
     }
     server.stop().await;
 }

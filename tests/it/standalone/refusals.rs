@@ -1,4 +1,4 @@
-//! Databases that are not opened.
+//! Databases and folders that are refused.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use headwater_testing::tmpfs::Tmpfs;
 
-use super::standalone::Standalone;
+use super::process::Standalone;
 
 /// All files of a folder with what is in them.
 fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

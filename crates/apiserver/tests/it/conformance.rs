@@ -5,26 +5,30 @@ mod differ;
 mod normal;
 mod purpose;
 mod request;
+mod servers;
 
 use std::collections::HashSet;
 
 use differ::{Extent, differences};
 use headwater_testing::loudly;
+use kube::Client;
 use purpose::DIFFERENCES;
 use request::{Player, Recorded};
 use serde_json::{Value, json};
 
-use crate::support::cluster::{Server, embedded, real};
+/// The root of the repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 async fn compare(recording: &str, namespace: &str, more: &[Recorded]) {
-    let Some(real) = real() else {
+    let Some(real) = servers::real().await else {
         return loudly("the answers of the embedded API server were NOT compared: there is no real one");
     };
     let text = std::fs::read_to_string(format!("{}/tests/fixtures/requests/{recording}.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let mut requests: Vec<Recorded> = serde_json::from_str(&text).unwrap();
     requests.extend(more.iter().cloned());
-    let play = async |server: &'static Server| {
-        let mut player = Player::new(server.client().await, namespace);
+    let (server, embedded) = servers::embedded().await;
+    let play = async |client: Client| {
+        let mut player = Player::new(client, namespace);
         if recording != "kubectl" {
             let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
             player.tell("POST", "/api/v1/namespaces", "application/json", &body).await;
@@ -33,7 +37,8 @@ async fn compare(recording: &str, namespace: &str, more: &[Recorded]) {
         clean(&player, namespace).await;
         answers
     };
-    let (real, embedded) = tokio::join!(play(real), play(embedded()));
+    let (real, embedded) = tokio::join!(play(real), play(embedded));
+    server.end().await;
 
     let (mut report, mut used) = (Vec::new(), HashSet::new());
     for ((request, real), embedded) in requests.iter().zip(&real).zip(&embedded) {
@@ -131,7 +136,7 @@ async fn bad_input_is_refused_as_by_a_real_server() {
 
 #[test]
 fn what_differs_on_purpose_is_told() {
-    let page = std::fs::read_to_string(format!("{}/docs/api-server.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/api-server.md")).unwrap();
     let page: Vec<_> = page.split_whitespace().collect();
     let page = page.join(" ");
     for known in DIFFERENCES {

@@ -1,11 +1,15 @@
-//! What is deleted with something else.
+//! Objects that are deleted with something else.
 
 use axum::http::Method;
 use futures::{StreamExt as _, stream};
-use headwater_testing::eventually;
+use headwater_apiserver::{Place, testing::Garbage};
+use headwater_testing::{
+    eventually,
+    kubernetes::rest::{MAPS, MERGE, SOON, map},
+};
 use serde_json::{Value, json};
 
-use super::api::{Embedded, MAPS, MERGE, SOON, map};
+use crate::support::Embedded;
 
 const THINGS: &str = "/apis/example.com/v1/namespaces/default/things";
 const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com";
@@ -58,7 +62,7 @@ async fn a_deleted_namespace_is_emptied_and_goes() {
     .await;
     assert_eq!(api.get(within).await.ok()["status"]["phase"], "Terminating", "a finalizer holds one object, and that the namespace");
     api.patch(&format!("{within}/configmaps/held"), MERGE, &release()).await.ok();
-    api.gone(within).await;
+    api.wait_gone(within).await;
     for path in ["/api/v1/secrets", "/apis/example.com/v1/things"] {
         assert_eq!(api.get(path).await.ok()["items"], json!([]), "{path}");
     }
@@ -81,7 +85,7 @@ async fn nothing_stays_in_a_namespace_that_went_while_it_was_written_to() {
         let deleting = async {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             api.delete(&within).await.ok();
-            api.gone(&within).await;
+            api.wait_gone(&within).await;
         };
         tokio::join!(writing, deleting);
     }
@@ -110,12 +114,12 @@ async fn objects_go_with_their_definition() {
         (json!("example.com/v1"), json!("Thing"));
     api.post(MAPS, &dependent).await.ok();
     api.delete(DEFINITION).await.ok();
-    api.gone(&format!("{THINGS}/a")).await;
+    api.wait_gone(&format!("{THINGS}/a")).await;
     api.get(DEFINITION).await.ok();
     api.patch(&format!("{THINGS}/held"), MERGE, &release()).await.ok();
-    api.gone(DEFINITION).await;
-    api.gone(&format!("{MAPS}/dependent")).await;
-    api.gone(THINGS).await;
+    api.wait_gone(DEFINITION).await;
+    api.wait_gone(&format!("{MAPS}/dependent")).await;
+    api.wait_gone(THINGS).await;
     // Defined again, there are none.
     server.define_things().await;
     assert_eq!(api.get(THINGS).await.ok()["items"], json!([]));
@@ -134,15 +138,15 @@ async fn what_an_object_owns_goes_with_it_or_stays_as_asked_for() {
         let child = api.post(MAPS, &owned("child", &[&owner])).await.ok();
         api.post(MAPS, &owned("grandchild", &[&child])).await.ok();
         delete("owner", policy).await;
-        api.gone(&format!("{MAPS}/owner")).await;
+        api.wait_gone(&format!("{MAPS}/owner")).await;
         if policy == "Orphan" {
             a_while().await;
             let child = api.get(&format!("{MAPS}/child")).await.ok();
             assert!(child["metadata"]["ownerReferences"].is_null(), "{child}");
             delete("child", "Background").await;
         }
-        api.gone(&format!("{MAPS}/child")).await;
-        api.gone(&format!("{MAPS}/grandchild")).await;
+        api.wait_gone(&format!("{MAPS}/child")).await;
+        api.wait_gone(&format!("{MAPS}/grandchild")).await;
     }
 
     // In the foreground the owner waits for what it owns.
@@ -159,7 +163,7 @@ async fn what_an_object_owns_goes_with_it_or_stays_as_asked_for() {
     let waiting = api.get(&format!("{MAPS}/owner")).await.ok();
     assert_eq!(waiting["metadata"]["finalizers"], json!(["foregroundDeletion"]));
     api.patch(&format!("{MAPS}/child"), MERGE, &release()).await.ok();
-    api.gone(&format!("{MAPS}/owner")).await;
+    api.wait_gone(&format!("{MAPS}/owner")).await;
     server.stop().await;
 }
 
@@ -171,7 +175,7 @@ async fn an_object_with_two_owners_goes_with_the_last() {
         let (a, b) = (api.post(MAPS, &map("a", "")).await.ok(), api.post(MAPS, &map("b", "")).await.ok());
         api.post(MAPS, &owned("child", &[&a, &b])).await.ok();
         api.send(Method::DELETE, &format!("{MAPS}/a"), &json!({"propagationPolicy": policy})).await.ok();
-        api.gone(&format!("{MAPS}/a")).await;
+        api.wait_gone(&format!("{MAPS}/a")).await;
         eventually(SOON, async || {
             let answer = api.get(&format!("{MAPS}/child")).await;
             let owners = answer.body["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
@@ -181,8 +185,8 @@ async fn an_object_with_two_owners_goes_with_the_last() {
         a_while().await;
         api.get(&format!("{MAPS}/child")).await.ok();
         api.send(Method::DELETE, &format!("{MAPS}/b"), &json!({"propagationPolicy": policy})).await.ok();
-        api.gone(&format!("{MAPS}/child")).await;
-        api.gone(&format!("{MAPS}/b")).await;
+        api.wait_gone(&format!("{MAPS}/child")).await;
+        api.wait_gone(&format!("{MAPS}/b")).await;
     }
     server.stop().await;
 }
@@ -215,7 +219,7 @@ async fn an_owner_that_is_not_there_is_no_owner() {
         "/api/v1/namespaces/kube-system/configmaps/c",
         "/api/v1/namespaces/default/configmaps/d",
     ] {
-        api.gone(path).await;
+        api.wait_gone(path).await;
     }
     a_while().await;
     for path in [
@@ -239,11 +243,11 @@ async fn a_finalizer_holds_an_object_until_it_is_taken_away() {
     assert!(first["metadata"]["deletionTimestamp"].is_string() && first["metadata"]["deletionGracePeriodSeconds"] == 0, "{first}");
     let again = api.delete(&path).await.ok();
     assert_eq!(first, again, "deleting it again changes nothing");
-    api.post(MAPS, &map("x", "")).await.refused(409);
+    api.post(MAPS, &map("x", "")).await.refusal(409);
     // It can be changed, but no longer be held by more.
     api.patch(&path, MERGE, &json!({"data": {"value": "2"}})).await.ok();
     let more = json!({"metadata": {"finalizers": ["example.com/hold", "example.com/more"]}});
-    assert!(api.patch(&path, MERGE, &more).await.refused(422).contains("no new finalizers"));
+    assert!(api.patch(&path, MERGE, &more).await.refusal(422).contains("no new finalizers"));
     api.patch(&path, MERGE, &json!({"metadata": {"deletionTimestamp": null}})).await.ok();
     assert!(api.get(&path).await.ok()["metadata"]["deletionTimestamp"].is_string());
     api.patch(&path, MERGE, &release()).await.ok();
@@ -254,13 +258,9 @@ async fn a_finalizer_holds_an_object_until_it_is_taken_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_left_undone_at_the_end_is_done_after_the_start() {
     let folder = tempfile::tempdir().unwrap();
-    let place = || headwater_apiserver::Place::Folder(folder.path().to_owned());
-    let stop = tokio_util::sync::CancellationToken::new();
-    // Nobody collects here.
-    let idle = headwater_apiserver::ApiServer::open(place(), None, stop.clone()).await.unwrap();
-    let listener = headwater::serve::bind("127.0.0.1:0").await.unwrap();
-    let api = super::api::Api::at(&format!("http://{}", listener.local_addr().unwrap()));
-    let serving = tokio::spawn(headwater::serve::serve(listener, idle.router(), stop.clone()));
+    let place = || Place::Folder(folder.path().to_owned());
+    let idle = Embedded::at(place(), Garbage::Left).await;
+    let api = &idle.api;
     for (owner, policy) in [
         ("z-background", "Background"),
         ("a-foreground", "Foreground"),
@@ -281,22 +281,20 @@ async fn what_was_left_undone_at_the_end_is_done_after_the_start() {
     api.post("/api/v1/namespaces/default/events", &event).await.ok();
     let event = json!({"metadata": {"name": "new"}, "involvedObject": {"namespace": "default"}});
     api.post("/api/v1/namespaces/default/events", &event).await.ok();
-    stop.cancel();
-    serving.await.unwrap();
-    drop(idle);
+    idle.stop().await;
 
-    let server = Embedded::at(place()).await;
+    let server = Embedded::at(place(), Garbage::Collected).await;
     let api = &server.api;
     for owner in ["z-background", "a-foreground", "z-foreground"] {
-        api.gone(&format!("{MAPS}/m-of-{owner}")).await;
-        api.gone(&format!("/api/v1/namespaces/default/secrets/of-{owner}")).await;
-        api.gone(&format!("{MAPS}/{owner}")).await;
+        api.wait_gone(&format!("{MAPS}/m-of-{owner}")).await;
+        api.wait_gone(&format!("/api/v1/namespaces/default/secrets/of-{owner}")).await;
+        api.wait_gone(&format!("{MAPS}/{owner}")).await;
     }
-    api.gone("/api/v1/namespaces/n").await;
-    api.gone("/api/v1/namespaces/default/events/e").await;
+    api.wait_gone("/api/v1/namespaces/n").await;
+    api.wait_gone("/api/v1/namespaces/default/events/e").await;
     a_while().await;
     for owner in ["a-orphan", "z-orphan"] {
-        api.gone(&format!("{MAPS}/{owner}")).await;
+        api.wait_gone(&format!("{MAPS}/{owner}")).await;
         for path in [format!("{MAPS}/m-of-{owner}"), format!("/api/v1/namespaces/default/secrets/of-{owner}")] {
             assert!(api.get(&path).await.ok()["metadata"]["ownerReferences"].is_null(), "{path}");
         }

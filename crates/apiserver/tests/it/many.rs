@@ -3,10 +3,13 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use futures::{StreamExt as _, stream};
-use headwater_testing::loudly;
+use headwater_testing::{
+    kubernetes::rest::{MAPS, MERGE, RestClient, map, version},
+    loudly,
+};
 use serde_json::{Value, json};
 
-use super::api::{Api, Embedded, MAPS, MERGE, map, version};
+use crate::support::Embedded;
 
 /// How many objects and watchers there are: the size of `HEADWATER_TEST_SCALE=full` is too much for an unoptimised build.
 fn scale() -> (usize, usize) {
@@ -14,7 +17,7 @@ fn scale() -> (usize, usize) {
 }
 
 /// Creates ConfigMaps over many connections, every tenth with a label.
-async fn create(api: &Api, count: usize) {
+async fn create(api: &RestClient, count: usize) {
     stream::iter(0..count)
         .for_each_concurrent(64, async |number| {
             let mut object = map(&format!("m{number:05}"), "some value of some length");
@@ -25,7 +28,7 @@ async fn create(api: &Api, count: usize) {
 }
 
 /// All pages of a list: the names, and the versions that the pages said.
-async fn pages(api: &Api, query: &str, mut between: impl AsyncFnMut()) -> (Vec<String>, BTreeSet<u64>) {
+async fn pages(api: &RestClient, query: &str, mut between: impl AsyncFnMut()) -> (Vec<String>, BTreeSet<u64>) {
     let (mut names, mut versions, mut next) = (Vec::new(), BTreeSet::new(), String::new());
     loop {
         let page = api.get(&format!("{MAPS}?{query}&continue={next}")).await.ok();

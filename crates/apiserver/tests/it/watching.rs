@@ -1,12 +1,9 @@
-//! Watches: what they tell, and what becomes of those who do not listen.
+//! Watches: their events, their order and their end.
 
+use headwater_testing::kubernetes::rest::{MAPS, MERGE, RestClient, map, version};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use super::{
-    api::{Api, Embedded, MAPS, MERGE, map, version},
-    standalone::Standalone,
-};
+use crate::support::Embedded;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_tells_every_change_in_order_and_ends_at_its_time() {
@@ -23,7 +20,7 @@ async fn a_watch_tells_every_change_in_order_and_ends_at_its_time() {
     let mut events = api.watch(MAPS, &format!("resourceVersion={from}&timeoutSeconds=1")).await;
     let mut last = from;
     for (kind, value) in [("ADDED", "1"), ("MODIFIED", "2"), ("DELETED", "2")] {
-        let (told, name, object) = events.told().await;
+        let (told, name, object) = events.event().await;
         assert_eq!((told.as_str(), name.as_str(), &object["data"]["value"]), (kind, "a", &json!(value)));
         assert!(version(&object) > last);
         last = version(&object);
@@ -35,7 +32,7 @@ async fn a_watch_tells_every_change_in_order_and_ends_at_its_time() {
     let mut one = api.watch(MAPS, &format!("resourceVersion={last}&fieldSelector=metadata.name%3Da")).await;
     api.post(MAPS, &map("b", "1")).await.ok();
     api.post(MAPS, &map("a", "3")).await.ok();
-    assert_eq!(one.told().await.1, "a");
+    assert_eq!(one.event().await.1, "a");
     server.stop().await;
 }
 
@@ -51,10 +48,10 @@ async fn the_initial_state_ends_with_a_bookmark_of_its_version() {
         let query = format!("{query}sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
         let mut events = api.watch(MAPS, &query).await;
         for name in ["a", "b", "c"] {
-            let (told, found, _) = events.told().await;
+            let (told, found, _) = events.event().await;
             assert_eq!((told.as_str(), found.as_str()), ("ADDED", name));
         }
-        let (told, _, object) = events.told().await;
+        let (told, _, object) = events.event().await;
         assert_eq!((told.as_str(), version(&object)), ("BOOKMARK", last));
         assert_eq!(object["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
         assert_eq!((&object["kind"], &object["apiVersion"]), (&json!("ConfigMap"), &json!("v1")));
@@ -62,10 +59,10 @@ async fn the_initial_state_ends_with_a_bookmark_of_its_version() {
     // Without a version the state of now comes first, without its end being told.
     let mut events = api.watch(MAPS, "").await;
     for name in ["a", "b", "c"] {
-        assert_eq!(events.told().await.1, name);
+        assert_eq!(events.event().await.1, name);
     }
     api.delete(&format!("{MAPS}/b")).await.ok();
-    assert_eq!(events.told().await.0, "DELETED");
+    assert_eq!(events.event().await.0, "DELETED");
     server.stop().await;
 }
 
@@ -98,63 +95,8 @@ async fn what_comes_into_a_selection_is_added_and_what_leaves_it_is_deleted() {
     server.stop().await;
 }
 
-/// Opens a watch over a connection of its own and never reads from it.
-async fn deaf(url: &str, query: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
-    let request = format!("GET {MAPS}?watch=1&{query} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream
-}
-
-/// How often an object is changed while nobody reads.
-const CHANGES: u64 = 80;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn watchers_that_do_not_read_cost_little_and_hinder_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut process = Standalone::new(folder.path());
-    process.start().await;
-    let api = process.api.clone();
-    let from = version(&api.get(MAPS).await.ok());
-    // Some start with a large state, some from a version.
-    for number in 0..20 {
-        api.post(MAPS, &map(&format!("large{number}"), &"x".repeat(250_000))).await.ok();
-    }
-    let before = process.memory();
-    let mut sockets = Vec::new();
-    for number in 0..20 {
-        let query = if number % 2 == 0 { format!("resourceVersion={from}") } else { String::new() };
-        sockets.push(deaf(&api.url, &query).await);
-    }
-    let from = version(&api.get(&format!("{MAPS}?limit=1")).await.ok());
-    let mut good = api.watch(MAPS, &format!("resourceVersion={from}")).await;
-    let reading = tokio::spawn(async move {
-        let mut last = from;
-        for number in 0..CHANGES {
-            let (told, name, object) = good.told().await;
-            assert_eq!((told.as_str(), name.as_str()), ("MODIFIED", format!("large{}", number % 20).as_str()));
-            assert_eq!(object["data"]["n"], number.to_string(), "in order, without a gap");
-            assert!(version(&object) > last);
-            last = version(&object);
-        }
-    });
-    let mut most = 0;
-    for number in 0..CHANGES {
-        let change = json!({"data": {"n": number.to_string()}});
-        api.patch(&format!("{MAPS}/large{}", number % 20), MERGE, &change).await.ok();
-        most = most.max(process.memory());
-    }
-    reading.await.unwrap();
-    // 20 MB were written, and as much was there before. What is remembered is at most 64 MB; a copy for each watcher would be 400 MB.
-    let growth = most.saturating_sub(before) >> 20;
-    assert!(growth < 160, "{growth} MB more than the {} MB before", before >> 20);
-    let mut fresh = api.watch(MAPS, "").await;
-    assert_eq!(fresh.told().await.0, "ADDED");
-    drop(sockets);
-}
-
 /// Changes an object until the first of its versions are forgotten, which are remembered up to 64 MB.
-async fn forget(api: &Api) {
+async fn forget(api: &RestClient) {
     api.post(MAPS, &map("large", &"x".repeat(1_000_000))).await.ok();
     for number in 0..34 {
         let change = json!({"metadata": {"labels": {"n": number.to_string()}}});
@@ -176,19 +118,19 @@ async fn who_is_far_behind_is_told_how_to_go_on() {
     api.post(MAPS, &map("m4a", "")).await.ok();
 
     let mut late = api.watch(MAPS, &format!("resourceVersion={from}")).await;
-    let (told, _, status) = late.told().await;
+    let (told, _, status) = late.event().await;
     assert_eq!((told.as_str(), &status["code"], &status["reason"]), ("ERROR", &json!(410), &json!("Expired")));
     assert_eq!(late.next().await, None);
-    api.get(&format!("{MAPS}?resourceVersion={from}&resourceVersionMatch=Exact&limit=1")).await.refused(410);
+    api.get(&format!("{MAPS}?resourceVersion={from}&resourceVersionMatch=Exact&limit=1")).await.refusal(410);
     let list = api.get(MAPS).await.ok();
     let mut again = api.watch(MAPS, &format!("resourceVersion={}", version(&list))).await;
     api.delete(&format!("{MAPS}/m0")).await.ok();
-    assert_eq!(again.told().await.0, "DELETED");
+    assert_eq!(again.event().await.0, "DELETED");
 
     // A list that was read in part goes on at the version of now.
     let answer = api.get(&format!("{MAPS}?limit=4&continue={old}")).await;
     let next = next(&answer.body);
-    assert!(answer.refused(410).contains("continue parameter is too old"));
+    assert!(answer.refusal(410).contains("continue parameter is too old"));
     let rest = api.get(&format!("{MAPS}?continue={next}")).await.ok();
     let names: Vec<_> = rest["items"].as_array().unwrap().iter().map(|item| item["metadata"]["name"].clone()).collect();
     assert_eq!(names, ["m4", "m4a", "m5", "m6", "m7", "m8", "m9"].map(Value::from));

@@ -1,9 +1,10 @@
 //! Many writers of one object.
 
 use futures::{StreamExt as _, stream};
+use headwater_testing::kubernetes::rest::{APPLY, Answer, JSON_PATCH, MAPS, map, version};
 use serde_json::{Value, json};
 
-use super::api::{APPLY, Answer, Embedded, JSON_PATCH, MAPS, map, version};
+use crate::support::Embedded;
 
 const CLIENTS: u64 = 50;
 const EACH: u64 = 2;
@@ -98,7 +99,7 @@ async fn ten_managers_apply_at_once_and_each_owns_its_own() {
     // What another owns is a conflict, unless it is forced.
     let mut taken = config(3);
     taken["data"]["k4"] = "mine".into();
-    let message = api.patch(&format!("{path}?fieldManager=m3"), APPLY, &taken).await.refused(409);
+    let message = api.patch(&format!("{path}?fieldManager=m3"), APPLY, &taken).await.refusal(409);
     assert!(message.contains("conflict with \"m4\""), "{message}");
     api.patch(&format!("{path}?fieldManager=m3&force=true"), APPLY, &taken).await.ok();
     // What its manager no longer applies goes.

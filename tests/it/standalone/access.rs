@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use headwater_testing::eventually;
+use headwater_testing::{eventually, kubernetes::rest::SOON};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
@@ -11,8 +11,7 @@ use kube::{
 use reqwest::Certificate;
 use serde_json::Value;
 
-use super::api::SOON;
-use super::standalone::Standalone;
+use super::process::Standalone;
 
 /// A process that listens on all interfaces, and a client that trusts it.
 async fn started(process: &mut Standalone) -> reqwest::Client {
