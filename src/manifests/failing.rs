@@ -100,7 +100,7 @@ mod tests {
         let lines: Vec<&str> = failures.values().map(|failure| failure.line.as_str()).collect();
         let expected = [
             "m/b.yaml:1: ConfigMap default/a is in m/a.yaml:1 already, which counts",
-            "m/c.yaml:2: unclosed bracket '['",
+            "m/c.yaml:2: did not find expected node content",
             "m/sub: Permission denied",
         ];
         assert_eq!(lines, expected);

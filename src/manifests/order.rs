@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_others_need_comes_first_and_goes_last() {
-        let text = "{apiVersion: g/v1, kind: Thing, metadata: {name: t}}\n--- {apiVersion: v1, kind: Secret, metadata: {name: s}}\n";
+        let text = "{apiVersion: g/v1, kind: Thing, metadata: {name: t}}\n---\n{apiVersion: v1, kind: Secret, metadata: {name: s}}\n";
         let crd = "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: c}}\n";
         let ns = "{apiVersion: v1, kind: Namespace, metadata: {name: ns}}\n";
         let plan = plan(&files(&[("a.yaml", text), ("b.yaml", ns), ("c.yaml", crd)]));
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_same_object_in_another_version_is_the_same() {
-        let text = "{apiVersion: g/v1, kind: T, metadata: {name: x}}\n--- {apiVersion: g/v2, kind: T, metadata: {name: x}}\n";
+        let text = "{apiVersion: g/v1, kind: T, metadata: {name: x}}\n---\n{apiVersion: g/v2, kind: T, metadata: {name: x}}\n";
         assert_eq!(plan(&files(&[("a.yaml", text)])).again.len(), 1);
     }
 }

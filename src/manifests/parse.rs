@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use serde_json::{Map, Number, Value};
-use serde_saphyr::{Spanned, UserMessageFormatter};
+use headwater_goyaml as yaml;
+use serde_json::{Map, Value};
 
-/// How much of a file may be repeated by aliases, in scalars and the ends of lists and objects.
-const REPLAYED: usize = 50_000;
-/// How many objects one file may hold, and how many documents.
+mod json;
+
+/// The most objects in one file, and the most documents.
 pub const MAX_OBJECTS: usize = 10_000;
+/// Bounds of a file's YAML; that of its size was checked when it was read.
+const LIMITS: yaml::Limits = yaml::Limits { bytes: usize::MAX, depth: 200, nodes: 1_000_000 };
 /// Where objects live that do not say.
 pub const DEFAULT_NAMESPACE: &str = "default";
-/// Whole numbers up to here are exact as floating point numbers: 2^53.
-const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What makes an object the same object, whatever version it is written in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,36 +69,38 @@ pub struct Fault {
 }
 
 /// Reads all documents of a text, YAML or JSON; those without content are left out, lists are taken apart.
-/// Plain scalars mean what they mean to kubectl: `yes` is true, `0755` is octal.
+///
+/// All mean what they mean to kubectl, which reads them with the same rules: `yes` is true, `0755` is octal, documents are cut at lines that
+/// begin with `---`, of merged keys the last counts. Only a key that a map has twice is refused, which kubectl does not do.
 ///
 /// # Errors
 /// A [`Fault`] at the first document that cannot be read or is not an object; also for a key that is there twice.
 pub fn objects(text: &str) -> Result<Vec<Object>, Fault> {
-    let options = serde_saphyr::options! {
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED },
-        budget: serde_saphyr::budget! { max_documents: MAX_OBJECTS },
-        legacy_octal_numbers: true,
-        with_snippet: false,
-    };
-    let documents: Vec<Spanned<Value>> = serde_saphyr::from_multiple_with_options(text, options).map_err(|e| unreadable(&e))?;
+    let (values, rest) = json::leading(text)?;
     let mut found = Vec::new();
-    for document in documents {
-        let line = document.referenced.line();
-        flatten(document.value, None, line, &mut found).map_err(|reason| Fault { line, reason })?;
+    for (line, value) in values {
+        add(value, line, &mut found)?;
+    }
+    let before = line_at(text.as_bytes(), rest) - 1;
+    for (at, document) in yaml::strict_documents(&text.as_bytes()[rest..], LIMITS).enumerate() {
+        let document = document.map_err(|fault| Fault { line: before + fault.line as u64, reason: fault.error.outline() })?;
+        let line = before + document.line as u64;
+        if at == MAX_OBJECTS {
+            return Err(Fault { line, reason: format!("more than {MAX_OBJECTS} documents in one file") });
+        }
+        add(document.value, line, &mut found)?;
     }
     Ok(found)
+}
+
+/// Adds the objects of a document that starts in this line.
+fn add(value: Value, line: u64, found: &mut Vec<Object>) -> Result<(), Fault> {
+    if value.is_null() { Ok(()) } else { flatten(value, None, line, found).map_err(|reason| Fault { line, reason }) }
 }
 
 /// The line of `text` that the byte at `offset` is on, from 1.
 pub fn line_at(text: &[u8], offset: usize) -> u64 {
     text.iter().take(offset).filter(|b| **b == b'\n').count() as u64 + 1
-}
-
-fn unreadable(error: &serde_saphyr::Error) -> Fault {
-    let text = error.render_with_formatter(&UserMessageFormatter);
-    let Some(at) = error.location() else { return Fault { line: 1, reason: text } };
-    let suffix = format!(" at line {}, column {}", at.line(), at.column());
-    Fault { line: at.line().max(1), reason: text.strip_suffix(&suffix).unwrap_or(&text).to_owned() }
 }
 
 /// Adds the object, or those of a list. `of` is what the items of the list around it are if they do not say.
@@ -121,29 +123,12 @@ fn flatten(value: Value, of: Option<(&str, &str)>, line: u64, found: &mut Vec<Ob
     if found.len() == MAX_OBJECTS {
         return Err(format!("more than {MAX_OBJECTS} objects in one file"));
     }
-    let mut value = Value::Object(map);
-    whole(&mut value);
-    found.push(Object { key, api_version, line, value });
+    found.push(Object { key, api_version, line, value: Value::Object(map) });
     Ok(())
 }
 
 fn text<'a>(map: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     map.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
-/// Writes `1.0` as `1`, as kubectl does: a server refuses the former where it wants a whole number.
-fn whole(value: &mut Value) {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let whole = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() <= EXACT);
-            if let Some(number) = whole.and_then(|n| format!("{n:.0}").parse::<i64>().ok()) {
-                *value = Value::Number(Number::from(number));
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole),
-        Value::Object(map) => map.values_mut().for_each(whole),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

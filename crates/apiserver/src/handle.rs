@@ -126,7 +126,7 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
             check_patch(&write.options, form)?;
             let change = write::read_patch(&body, form)?;
             if form != PatchForm::Json {
-                write.refuse_duplicates(&body)?;
+                write.refuse_duplicates(&body, request::media_type(&parts.headers))?;
             }
             let written = write.patch(form, change).await?;
             answered(&write, written, &parts)
@@ -269,7 +269,7 @@ fn decoded(write: &mut Write<'_>, body: &[u8], parts: &Parts) -> Result<Value, R
         let text = String::from_utf8_lossy(body);
         return Err(unrecognized(&format!("Object 'Kind' is missing in '{text}'")));
     }
-    write.refuse_duplicates(body)?;
+    write.refuse_duplicates(body, media)?;
     Ok(value)
 }
 
@@ -279,7 +279,7 @@ fn patch_form(kind: &Kind, parts: &Parts) -> Result<PatchForm, Refusal> {
         "application/merge-patch+json" => Ok(PatchForm::Merge),
         "application/json-patch+json" => Ok(PatchForm::Json),
         "application/strategic-merge-patch+json" if built_in => Ok(PatchForm::Strategic),
-        "application/apply-patch+yaml" => Ok(PatchForm::Apply),
+        request::APPLY => Ok(PatchForm::Apply),
         _ if built_in => Err(Refusal::media_type(
             "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
         )),

@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use headwater_golang::{json, quote};
+use headwater_goyaml as yaml;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -22,9 +23,11 @@ const PATH: usize = 4096;
 /// The most mistakes of one kind that a client is told of.
 pub const MISTAKES: usize = 100;
 
-/// How much of a YAML text may be repeated by aliases, in scalars and the ends of lists and objects.
-const REPLAYED: usize = 50_000;
+/// What YAML may cost. Deeper objects than [`DEPTH`] are refused as those in JSON are.
+const YAML_LIMITS: yaml::Limits = yaml::Limits { bytes: BODY_LIMIT, depth: 200, nodes: 1_000_000 };
 
+/// The media type of server-side apply.
+pub const APPLY: &str = "application/apply-patch+yaml";
 /// The media type in which clients write built-in kinds.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
@@ -231,18 +234,22 @@ pub fn media_type(headers: &HeaderMap) -> &str {
     text.split(';').next().unwrap_or_default().trim()
 }
 
-/// Reads JSON or YAML.
+/// Reads JSON or YAML. Of keys that an object has twice the last counts.
 pub fn value(body: &[u8], media_type: &str) -> Result<Value, String> {
-    let value: Value = if media_type.ends_with("yaml") && !body.trim_ascii_start().starts_with(b"{") {
-        // Aliases that refer to aliases make much of little.
-        let options = serde_saphyr::options! {
-            alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: REPLAYED },
-        };
-        serde_saphyr::from_slice_with_options(body, options).map_err(|error| error.to_string())?
-    } else {
-        serde_json::from_slice(body).map_err(|error| error.to_string())?
+    let value = match json_value(body, media_type) {
+        Some(json) => json.map_err(|error| error.to_string())?,
+        None => yaml::parse_exact(body, YAML_LIMITS).map_err(|error| error.to_string())?,
     };
     unwieldy(&value).map_or(Ok(value), |why| Err(why.to_owned()))
+}
+
+/// A body that is read as JSON: also YAML that is JSON, which most clients send.
+fn json_value(body: &[u8], media_type: &str) -> Option<Result<Value, serde_json::Error>> {
+    if !media_type.ends_with("yaml") {
+        return Some(serde_json::from_slice(body));
+    }
+    let looks_like_it = body.trim_ascii_start().starts_with(b"{");
+    looks_like_it.then(|| serde_json::from_slice(body)).filter(Result::is_ok)
 }
 
 /// Why a value is not handled, although it can be read: work on it would take far more than its size.
@@ -274,6 +281,17 @@ pub fn duplicates(body: &[u8]) -> Vec<String> {
     // A text that cannot be read is refused elsewhere.
     drop(Duplicates { path: &mut String::new(), found: &mut found }.deserialize(&mut serde_json::Deserializer::from_slice(body)));
     found
+}
+
+/// The keys that stand twice in a YAML text, as a strict reader tells them, each with its line.
+pub fn yaml_duplicates(body: &[u8]) -> Vec<String> {
+    if json_value(body, "yaml").is_some() && duplicates(body).is_empty() {
+        return Vec::new();
+    }
+    match yaml::parse_strict(body, YAML_LIMITS) {
+        Err(yaml::Error::Repeated(keys)) => keys.iter().take(MISTAKES).map(|key| shortened(&key.to_string()).to_owned()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Walks a text and remembers the keys of each object.
@@ -355,6 +373,10 @@ impl<'de> Visitor<'de> for Duplicates<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -380,6 +402,29 @@ mod tests {
         for path in ["/", "/api", "/api/v1", "/apis/g/v1", "/api/v1/secrets/", "/api/v1/namespaces/x/secrets/y/a/b", "/foo/v1/x"] {
             assert_eq!(told(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn yaml_means_what_it_means_to_a_real_server() {
+        let read = |text: &str| value(text.as_bytes(), "application/yaml");
+        let text = "a: yes\nb: 0x10\nc: 1.0\nd: 1\nd: 2\ne: {<<: {f: 1}, f: 2}\n---\nanother: document\n";
+        assert_eq!(read(text), Ok(json!({"a": true, "b": 16, "c": 1, "d": 2, "e": {"f": 2}})));
+        // JSON, and what looks like it.
+        assert_eq!(read(r#"{"a":"\/\ud83d\ude00"}"#), Ok(json!({"a": "/😀"})));
+        assert_eq!(read("{a: 'b',}"), Ok(json!({"a": "b"})));
+        assert_eq!(read("a: b: c").unwrap_err(), "error converting YAML to JSON: yaml: mapping values are not allowed in this context");
+        assert!(value(b"{a: b}", "application/json").is_err());
+    }
+
+    #[test]
+    fn keys_that_stand_twice_in_yaml_are_found_with_their_lines() {
+        assert_eq!(
+            yaml_duplicates(b"a: 1\nb: {c: 1, c: 2}\na: 2\n"),
+            [r#"line 2: key "c" already set in map"#, r#"line 3: key "a" already set in map"#]
+        );
+        assert_eq!(yaml_duplicates(br#"{"a":1,"a":2}"#), [r#"line 1: key "a" already set in map"#]);
+        assert_eq!(yaml_duplicates(br#"{"a":1,"b":"\/"}"#), Vec::<String>::new());
+        assert_eq!(yaml_duplicates(b"a: [1"), Vec::<String>::new());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiServer, Place};
+use super::{ApiServer, Place, request};
 
 /// Time for which answers may go on after the stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -128,7 +128,7 @@ pub async fn define(client: &Client, folder: &Path) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|e| format!("reading {}: {e}", folder.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
         let text = fs::read_to_string(&path).map_err(|e| format!("reading {}: {e}", path.display()))?;
-        let definition: Value = serde_saphyr::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        let definition: Value = request::value(text.as_bytes(), "application/yaml").map_err(|e| format!("{}: {e}", path.display()))?;
         let at = |pointer: &str| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let name = at("/metadata/name");
         let url = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}?fieldManager=headwater-tests&force=true");

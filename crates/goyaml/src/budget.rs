@@ -1,6 +1,6 @@
 //! Upstream's guard against texts that consist of aliases.
 
-use super::Error;
+use super::error::{Error, Problem};
 
 /// The way a value came into a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Budget {
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let share = self.in_aliases as f64 / self.count as f64;
         if self.in_aliases > 100 && self.count > 1000 && share > allowed_share(self.count) {
-            return Err(Error::Syntax(String::from("document contains excessive aliasing")));
+            return Err(Error::Syntax(Problem::new("document contains excessive aliasing")));
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 
 use std::io::BufRead;
 
-use super::Error;
-use super::input::Input;
+use super::error::{Error, Problem};
+use super::input::{Fault, Input};
 
 /// A place: characters before it, line and column from 0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,12 +68,19 @@ impl<'r> Cursor<'r> {
         self.passed = 0;
         match self.input.read(&mut self.window) {
             Ok(more) => self.ended = !more,
-            Err(fault) => {
-                self.fault = Some(fault);
-                self.ended = true;
+            Err(Fault::Input(error)) => self.fail(error.into()),
+            // What was decoded before the fault is in the window.
+            Err(Fault::Text(problem)) => {
+                let line = self.mark.line + self.window.matches('\n').count();
+                self.fail(Error::Syntax(Problem::new(problem).in_line(line)));
             }
         }
         !self.ended
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.fault = Some(error);
+        self.ended = true;
     }
 
     /// Fails if the text ended early since this was last asked, which spoils all that was made of its end.
@@ -162,15 +169,10 @@ impl<'r> Cursor<'r> {
 
     /// An error of the scanner, which names its line as upstream does: none for the first.
     pub(super) fn problem(&self, problem: &str) -> Error {
-        match self.mark.line {
-            0 => syntax(problem),
-            line => Error::Syntax(format!("line {}: {problem}", line + 1)),
-        }
+        let line = self.mark.line;
+        let problem = Problem::new(problem).in_line(line);
+        Error::Syntax(if line == 0 { problem } else { problem.naming(line + 1) })
     }
-}
-
-pub(super) fn syntax(problem: &str) -> Error {
-    Error::Syntax(problem.to_owned())
 }
 
 /// The marks that end a line in YAML 1.1.

@@ -6,11 +6,12 @@ use headwater_golang::float::general;
 use headwater_golang::quote;
 use serde_json::{Map, Number, Value};
 
+use super::Limits;
 use super::budget::{Budget, Origin};
+use super::error::{Error, Problem};
 use super::float::whole;
 use super::scalar::{Scalar, resolve, resolve_tagged};
 use super::tree::{Id, Kind, Node, Tree, read};
-use super::{Error, Limits};
 
 /// The depth that the recursion over a document may have, whatever the limit; a thread's stack of 2 MiB bears twice as much.
 const DEEPEST: usize = 200;
@@ -19,6 +20,8 @@ const DEEPEST: usize = 200;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbers {
     /// Whole numbers stay whole with all digits, floats stay floats.
+    Typed,
+    /// As after they were written as JSON and read again: the same, but whole floats become whole numbers.
     Exact,
     /// All go through a float of 64 bits.
     Floats,
@@ -28,25 +31,32 @@ pub(super) enum Numbers {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keys {
     LastWins,
+    /// They are refused, also where one of them was merged.
+    Strict,
+    /// They are refused where one map has both; a key may replace one that was merged.
     Distinct,
 }
 
 /// What a key of YAML is in JSON.
 enum Key {
     Text(String),
-    /// How upstream describes a key that has no text.
-    Unsupported(String),
+    /// How upstream describes a key that has no text, and what is wrong with it.
+    Unsupported(String, &'static str),
 }
 
-pub(super) fn decode(text: &[u8], limits: Limits, numbers: Numbers, keys: Keys) -> Result<Value, Error> {
-    decode_counted(text, limits, numbers, keys).map(|(value, _)| value)
+/// A document that was read.
+pub(super) struct Decoded {
+    pub value: Value,
+    /// The line that it begins in, from 0; 0 if there is none.
+    pub line: usize,
+    /// How many values were read for it.
+    pub count: usize,
 }
 
-/// The value, and how many values were read for it.
-pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys: Keys) -> Result<(Value, usize), Error> {
+pub(super) fn decode(text: &[u8], limits: Limits, numbers: Numbers, keys: Keys) -> Result<Decoded, Error> {
     let limits = Limits { depth: limits.depth.min(DEEPEST), ..limits };
     let tree = read(text, limits)?;
-    let Some(root) = tree.root else { return Ok((Value::Null, 0)) };
+    let Some(root) = tree.root else { return Ok(Decoded { value: Value::Null, line: 0, count: 0 }) };
     let mut decoder = Decoder {
         tree: &tree,
         limits,
@@ -60,11 +70,11 @@ pub(super) fn decode_counted(text: &[u8], limits: Limits, numbers: Numbers, keys
     };
     let value = decoder.value(root)?;
     if !decoder.repeated.is_empty() {
-        return Err(Error::Syntax(format!("unmarshal errors:\n  {}", decoder.repeated.join("\n  "))));
+        return Err(Error::Repeated(decoder.repeated));
     }
     match decoder.no_json {
         Some(problem) => Err(Error::NoJson(problem)),
-        None => Ok((value, decoder.budget.count())),
+        None => Ok(Decoded { value, line: decoder.line(root), count: decoder.budget.count() }),
     }
 }
 
@@ -78,9 +88,9 @@ struct Decoder<'t> {
     depth: usize,
     budget: Budget,
     /// Complaints about keys, all told at the end.
-    repeated: Vec<String>,
+    repeated: Vec<Problem>,
     /// What JSON cannot say, first; upstream finds it only after all that is wrong with the YAML.
-    no_json: Option<String>,
+    no_json: Option<Problem>,
 }
 
 impl<'t> Decoder<'t> {
@@ -94,7 +104,10 @@ impl<'t> Decoder<'t> {
                 self.expanding.remove(&id);
                 value
             }
-            Kind::Scalar { tag, text, plain } => Ok(self.json(scalar(tag.as_deref(), text, *plain)?)),
+            Kind::Scalar { tag, text, plain } => {
+                let scalar = scalar(tag.as_deref(), text, *plain).map_err(|problem| Error::Syntax(problem.in_line(node.line)))?;
+                Ok(self.json(scalar, node.line))
+            }
             Kind::List(items) => {
                 self.enter()?;
                 let list = items.iter().map(|item| self.value(*item)).collect::<Result<_, _>>()?;
@@ -112,6 +125,7 @@ impl<'t> Decoder<'t> {
     /// Reads a map's entries over those that are there.
     fn fill(&mut self, entries: &'t [Id], map: &mut Map<String, Value>) -> Result<(), Error> {
         self.enter()?;
+        let mut own = HashSet::new();
         for pair in entries.chunks_exact(2) {
             let (key, value) = (pair[0], pair[1]);
             if self.is_merge(key) {
@@ -122,15 +136,24 @@ impl<'t> Decoder<'t> {
             let read = self.value(value)?;
             let name = match name {
                 Key::Text(name) => name,
-                Key::Unsupported(key) => {
-                    let problem = || format!("unsupported map key of type: {key}, value: {}", go_syntax(&read));
-                    self.no_json.get_or_insert_with(problem);
+                Key::Unsupported(described, outline) => {
+                    let problem = || Problem::new(format!("unsupported map key of type: {described}, value: {}", go_syntax(&read)));
+                    let line = self.line(key);
+                    self.no_json.get_or_insert_with(|| problem().outlined(outline).in_line(line));
                     continue;
                 }
             };
-            if self.keys == Keys::Distinct && map.contains_key(&name) {
-                let line = self.node(value).map_or(0, |node| node.line) + 1;
-                self.repeated.push(format!("line {line}: key {} already set in map", quote(&name)));
+            let is_repeated = match self.keys {
+                Keys::LastWins => false,
+                Keys::Strict => map.contains_key(&name),
+                Keys::Distinct => !own.insert(name.clone()),
+            };
+            if is_repeated {
+                // Upstream takes the line of the value.
+                let line = self.line(value);
+                let name = quote(&name);
+                let problem = Problem::new(format!("key {name} already set in map")).outlined(format!("duplicate key {name}"));
+                self.repeated.push(problem.in_line(line).naming(line + 1));
                 continue;
             }
             map.insert(name, read);
@@ -152,6 +175,10 @@ impl<'t> Decoder<'t> {
         }
     }
 
+    fn no_merge(&self, id: Id) -> Error {
+        Error::Syntax(Problem::new("map merge requires map or sequence of maps as the value").in_line(self.line(id)))
+    }
+
     fn merge_map(&mut self, id: Id, map: &mut Map<String, Value>) -> Result<(), Error> {
         self.begin()?;
         match self.node(id).map(|node| &node.kind) {
@@ -160,12 +187,12 @@ impl<'t> Decoder<'t> {
                 self.expand(id, name)?;
                 let merged = match self.node(*target).map(|node| &node.kind) {
                     Some(Kind::Map(entries)) => self.begin().and_then(|()| self.fill(entries, map)),
-                    _ => Err(no_merge()),
+                    _ => Err(self.no_merge(id)),
                 };
                 self.expanding.remove(&id);
                 merged
             }
-            _ => Err(no_merge()),
+            _ => Err(self.no_merge(id)),
         }
     }
 
@@ -175,40 +202,43 @@ impl<'t> Decoder<'t> {
             self.begin()?;
             target = *next;
         }
+        let line = self.line(id);
         let Some(Node { kind: Kind::Scalar { tag, text, plain }, .. }) = self.node(target) else {
             let key = self.value(id)?;
-            return Err(Error::Syntax(format!("invalid map key: {}", go_syntax(&key))));
+            let problem = Problem::new(format!("invalid map key: {}", go_syntax(&key))).outlined("a key is a list or a map");
+            return Err(Error::Syntax(problem.in_line(line)));
         };
         self.begin()?;
-        Ok(match scalar(tag.as_deref(), text, *plain)? {
+        Ok(match scalar(tag.as_deref(), text, *plain).map_err(|problem| Error::Syntax(problem.in_line(line)))? {
             Scalar::Text(text) => Key::Text(text),
             Scalar::Bool(truth) => Key::Text(truth.to_string()),
             Scalar::Int(number) => Key::Text(number.to_string()),
             Scalar::Float(number) => Key::Text(float_key(number)),
-            Scalar::Null => Key::Unsupported(String::from("%!s(<nil>), key: <nil>")),
-            Scalar::Uint(number) => Key::Unsupported(format!("uint64, key: {number:#x}")),
+            Scalar::Null => Key::Unsupported(String::from("%!s(<nil>), key: <nil>"), "a key is null"),
+            Scalar::Uint(number) => Key::Unsupported(format!("uint64, key: {number:#x}"), "a key is a number above 9223372036854775807"),
         })
     }
 
-    fn json(&mut self, scalar: Scalar) -> Value {
+    fn json(&mut self, scalar: Scalar, line: usize) -> Value {
         let number = match (scalar, self.numbers) {
             (Scalar::Null, _) => return Value::Null,
             (Scalar::Bool(truth), _) => return Value::Bool(truth),
             (Scalar::Text(text), _) => return Value::String(text),
-            (Scalar::Int(number), Numbers::Exact) => return number.into(),
-            (Scalar::Uint(number), Numbers::Exact) => return number.into(),
+            (Scalar::Int(number), Numbers::Typed | Numbers::Exact) => return number.into(),
+            (Scalar::Uint(number), Numbers::Typed | Numbers::Exact) => return number.into(),
             #[expect(clippy::cast_precision_loss, reason = "what upstream does")]
             (Scalar::Int(number), Numbers::Floats) => number as f64,
             #[expect(clippy::cast_precision_loss, reason = "what upstream does")]
             (Scalar::Uint(number), Numbers::Floats) => number as f64,
             (Scalar::Float(number), _) => number,
         };
-        if let (Numbers::Floats, Some(number)) = (self.numbers, whole(number)) {
+        if let (Numbers::Exact | Numbers::Floats, Some(number)) = (self.numbers, whole(number)) {
             return Value::Number(number);
         }
         Number::from_f64(number).map_or_else(
             || {
-                self.no_json.get_or_insert_with(|| format!("json: unsupported value: {}", general(number)));
+                let problem = || Problem::new(format!("json: unsupported value: {}", general(number)));
+                self.no_json.get_or_insert_with(|| problem().in_line(line));
                 Value::Null
             },
             Value::Number,
@@ -219,13 +249,22 @@ impl<'t> Decoder<'t> {
         self.tree.nodes.get(id)
     }
 
+    /// The line that a node begins in, from 0.
+    fn line(&self, id: Id) -> usize {
+        self.node(id).map_or(0, |node| node.line)
+    }
+
     fn enter(&mut self) -> Result<(), Error> {
         self.depth += 1;
         if self.depth > self.limits.depth { Err(Error::TooDeep(self.limits.depth)) } else { Ok(()) }
     }
 
     fn expand(&mut self, id: Id, name: &str) -> Result<(), Error> {
-        if self.expanding.insert(id) { Ok(()) } else { Err(Error::Syntax(format!("anchor '{name}' value contains itself"))) }
+        if self.expanding.insert(id) {
+            return Ok(());
+        }
+        let problem = Problem::new(format!("anchor '{name}' value contains itself"));
+        Err(Error::Syntax(problem.in_line(self.line(id))))
     }
 
     /// Counts a value.
@@ -235,13 +274,9 @@ impl<'t> Decoder<'t> {
     }
 }
 
-fn no_merge() -> Error {
-    Error::Syntax(String::from("map merge requires map or sequence of maps as the value"))
-}
-
-fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Scalar, Error> {
+fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Scalar, Problem> {
     match tag.filter(|tag| !tag.is_empty()) {
-        Some(tag) => resolve_tagged(tag, text).map_err(Error::Syntax),
+        Some(tag) => resolve_tagged(tag, text).map_err(|message| Problem::new(message).outlined("a value is not of the type of its tag")),
         None if plain => Ok(resolve(text)),
         None => Ok(Scalar::Text(text.to_owned())),
     }

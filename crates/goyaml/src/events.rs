@@ -2,8 +2,7 @@
 
 use std::io::BufRead;
 
-use super::Error;
-use super::cursor::syntax;
+use super::error::{Error, Problem};
 use super::scanner::{Scanner, Token};
 
 /// A step through a stream of YAML.
@@ -389,8 +388,8 @@ impl<'r> Events<'r> {
     /// An error at the next token. Upstream counts its line from 0, and does not name the first.
     fn problem(&mut self, problem: &str) -> Error {
         match self.next_line() {
-            Ok(0) => syntax(problem),
-            Ok(line) => Error::Syntax(format!("line {line}: {problem}")),
+            Ok(0) => Error::Syntax(Problem::new(problem).in_line(0)),
+            Ok(line) => Error::Syntax(Problem::new(problem).in_line(line).naming(line)),
             Err(error) => error,
         }
     }

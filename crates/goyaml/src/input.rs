@@ -1,13 +1,23 @@
 //! From the bytes of a stream to text, block by block: UTF-8, or UTF-16 where a byte order mark says so.
 
-use std::io::{BufRead, ErrorKind};
-
-use super::Error;
-use super::cursor::syntax;
+use std::io::{self, BufRead, ErrorKind};
 
 /// The bytes that are decoded at a time. Upstream decodes as many: a fault of the encoding is found before a fault of the syntax in the
 /// same block, and after one in an earlier block.
 const BLOCK: usize = 512;
+
+/// The reason that there is no text any more.
+pub(super) enum Fault {
+    Input(io::Error),
+    /// What upstream complains of.
+    Text(&'static str),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Input(error)
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Encoding {
@@ -37,8 +47,8 @@ impl<'r> Input<'r> {
         Self { reader: Box::new(reader), encoding: None, raw: Vec::with_capacity(BLOCK), ended: false }
     }
 
-    /// Appends a block's text, which may be empty; false behind the end of the stream.
-    pub(super) fn read(&mut self, to: &mut String) -> Result<bool, Error> {
+    /// Appends a block's text, which may be empty, or what comes before a fault; false behind the end of the stream.
+    pub(super) fn read(&mut self, to: &mut String) -> Result<bool, Fault> {
         if self.ended {
             return Ok(false);
         }
@@ -52,13 +62,15 @@ impl<'r> Input<'r> {
             Encoding::Utf8 => decode_utf8(&self.raw, to),
             Encoding::Utf16(unit) => decode_utf16(&self.raw, unit, to),
         };
-        if !to[from..].bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r')) && !to[from..].chars().all(is_allowed) {
-            return Err(syntax("control characters are not allowed"));
+        let is_plain = to[from..].bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'));
+        if !is_plain && let Some(at) = to[from..].find(|c| !is_allowed(c)) {
+            to.truncate(from + at);
+            return Err(Fault::Text("control characters are not allowed"));
         }
         self.raw.drain(..used);
         match fault {
-            Some(fault) => Err(syntax(fault)),
-            None if self.ended && !self.raw.is_empty() => Err(syntax(match (encoding, self.raw.len()) {
+            Some(fault) => Err(Fault::Text(fault)),
+            None if self.ended && !self.raw.is_empty() => Err(Fault::Text(match (encoding, self.raw.len()) {
                 (Encoding::Utf8, _) => "incomplete UTF-8 octet sequence",
                 (Encoding::Utf16(_), 1) => "incomplete UTF-16 character",
                 (Encoding::Utf16(_), _) => "incomplete UTF-16 surrogate pair",
@@ -68,7 +80,7 @@ impl<'r> Input<'r> {
     }
 
     /// Reads bytes up to a block, as many as the reader has at hand.
-    fn fill(&mut self) -> Result<(), Error> {
+    fn fill(&mut self) -> io::Result<()> {
         let bytes = loop {
             match self.reader.fill_buf() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -83,7 +95,7 @@ impl<'r> Input<'r> {
     }
 
     /// Takes the byte order mark from the beginning.
-    fn detect(&mut self) -> Result<Encoding, Error> {
+    fn detect(&mut self) -> io::Result<Encoding> {
         while self.raw.len() < 3 && !self.ended {
             self.fill()?;
         }

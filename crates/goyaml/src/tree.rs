@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::Limits;
+use super::error::{Error, Problem};
 use super::events::{Event, Events};
-use super::{Error, Limits};
 
 /// A node's place in [`Tree::nodes`].
 pub(super) type Id = usize;
@@ -68,7 +69,8 @@ impl Builder<'_> {
             Event::Scalar { anchor, tag, text, plain } => return self.add(anchor, Kind::Scalar { tag, text, plain }),
             Event::Alias(name) => {
                 let Some(&target) = self.anchors.get(&name) else {
-                    return Err(Error::Syntax(format!("unknown anchor '{name}' referenced")));
+                    let problem = Problem::new(format!("unknown anchor '{name}' referenced"));
+                    return Err(Error::Syntax(problem.in_line(self.events.line())));
                 };
                 return self.add(None, Kind::Alias { name, target });
             }

@@ -52,7 +52,18 @@ fn errors_are_told_with_the_line_in_the_file() {
 
 #[test]
 fn values_of_a_file_are_not_in_the_reason() {
-    for text in ["data: hunter2: x\n", "data: \"hunter2\n", "data: {a: hunter2\n", "a: hunter2\na: hunter2\n", "data: !!int hunter2\n"] {
+    for text in [
+        "data: hunter2: x\n",
+        "data: \"hunter2\n",
+        "data: {a: hunter2\n",
+        "a: hunter2\na: hunter2\n",
+        "data: !!int hunter2\n",
+        "data: {{a: hunter2}: b}\n",
+        "~: hunter2\n",
+        "--- hunter2\n",
+        "{\"a\": \"hunter2\", \"a\": \"hunter2\"}",
+        "{\"a\": \"hunter2\"} {} hunter2",
+    ] {
         let (_, reason) = fault(text);
         assert!(!reason.contains("hunter2"), "{reason}");
     }
@@ -62,12 +73,14 @@ fn values_of_a_file_are_not_in_the_reason() {
 fn plain_words_mean_what_they_mean_to_kubectl() {
     let text = "apiVersion: v1\nkind: A\nmetadata: {name: a}\n\
         v: [yes, off, on, y, 0755, 0o17, 0x1F, 1e3, 1.0, 1.5, 2001-01-01, 12:30:45, ~, \"yes\", 9007199254740993]\n\
-        base: &b {x: 1}\nmerged: {<<: *b, y: 2}\n";
+        base: &b {x: 1, z: 1}\nmerged: {<<: *b, z: 2}\nlast: {z: 2, <<: *b}\nkeys: {y: 1, 0x10: 2, 1.0: 3}\n";
     let value = objects(text).unwrap().remove(0).value;
     let expected =
         json!([true, false, true, true, 493, 15, 31, 1000, 1, 1.5, "2001-01-01", "12:30:45", null, "yes", 9_007_199_254_740_993_u64]);
     assert_eq!(value["v"], expected);
-    assert_eq!(value["merged"], json!({ "x": 1, "y": 2 }));
+    assert_eq!(value["merged"], json!({ "x": 1, "z": 2 }));
+    assert_eq!(value["last"], json!({ "x": 1, "z": 1 }));
+    assert_eq!(value["keys"], json!({ "true": 1, "16": 2, "1": 3 }));
 }
 
 #[test]
@@ -81,6 +94,35 @@ fn json_is_read_with_tabs_and_without_line_ends() {
         [(1, "A n/x".to_owned())]
     );
     assert_eq!(fault("{\"a\":1,\n\"a\":2}").0, 2);
+}
+
+#[test]
+fn json_objects_follow_one_another_or_become_yaml() {
+    let one = |name: &str| format!("{{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{{\"name\":\"{name}\"}}}}");
+    let at = |text: &str| names(text).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+    assert_eq!(at(&format!("{}{}\n\n{}\n", one("a"), one("b"), one("c"))), [1, 1, 3]);
+    assert_eq!(at(&format!("\n{}\n---\n# YAML\n{ONE}", one("a"))), [2, 5]);
+    assert_eq!(at(&format!("{}\n{ONE}", one("a"))), [1, 2]);
+    assert_eq!(fault(&format!("{}\n{}\nx", one("a"), one("b"))), (3, "JSON is followed by something else".to_owned()));
+    assert_eq!(fault(&format!("{}\n{{\"a\":{{\"b\":1,\n\"b\":2}}}}", one("a"))), (3, "duplicate key \"b\"".to_owned()));
+    // YAML allows more.
+    assert_eq!(at("{\"apiVersion\":\"v1\",\"kind\":\"A\",\"metadata\":{\"name\":\"a\",},}"), [1]);
+    let value =
+        objects(&one("a").replace('}', ",\"n\":[1.0,1.5,1e3,18446744073709551615],\"s\":\"\\ud83d\\ude00\"}")).unwrap().remove(0).value;
+    assert_eq!(value["metadata"]["n"], json!([1, 1.5, 1000, u64::MAX]));
+    assert_eq!(value["metadata"]["s"], "😀");
+}
+
+#[test]
+fn documents_are_cut_as_kubectl_cuts_them() {
+    assert_eq!(fault(&format!("{ONE}--- {{a: b}}\n")), (4, "more than a comment behind ---".to_owned()));
+    // What stands behind an end without a new beginning is not looked at.
+    assert_eq!(names(&format!("{ONE}...\n{ONE}")).len(), 1);
+    assert_eq!(fault("%YAML 1.1\n---\na: b\n"), (1, "did not find expected <document start>".to_owned()));
+    assert_eq!(names(&format!("\u{feff}{ONE}---\r\n{ONE}")).len(), 2);
+    // Here a line that looks like one is text.
+    let text = format!("{ONE}data:\n  a: |\n    ---\n    b\n");
+    assert_eq!(objects(&text).unwrap()[0].value["data"]["a"], "---\nb\n");
 }
 
 #[test]

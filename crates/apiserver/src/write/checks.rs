@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{Part, Write};
 use crate::kind::{Kind, Origin};
 use crate::refusal::Refusal;
-use crate::request::{self, FieldValidation, MISTAKES};
+use crate::request::{self, APPLY, FieldValidation, MISTAKES};
 use crate::schema::{Cause, metadata};
 use crate::{admit, object};
 
@@ -73,10 +73,25 @@ impl Write<'_> {
         self.unknown(told)
     }
 
-    /// Deals with fields that stand twice in the body.
-    pub fn refuse_duplicates(&mut self, body: &[u8]) -> Result<(), Refusal> {
+    /// Deals with fields that stand twice in a body of this media type.
+    pub fn refuse_duplicates(&mut self, body: &[u8], media_type: &str) -> Result<(), Refusal> {
         // Reading it once more is for nothing where nobody is told.
-        if self.options.validation == FieldValidation::Ignore { Ok(()) } else { self.unknown(request::duplicates(body)) }
+        if self.options.validation == FieldValidation::Ignore {
+            return Ok(());
+        }
+        if !media_type.ends_with("yaml") {
+            return self.unknown(request::duplicates(body));
+        }
+        let told = request::yaml_duplicates(body);
+        if self.options.validation != FieldValidation::Strict || told.is_empty() {
+            return self.unknown(told);
+        }
+        let why = format!("yaml: unmarshal errors:\n  {}", told.join("\n  "));
+        Err(if media_type == APPLY {
+            Refusal::bad_request(format!("error strict decoding YAML: error converting YAML to JSON: {why}"))
+        } else {
+            self.unreadable(&format!("strict decoding error: {why}"))
+        })
     }
 
     /// Deals with what a strict reading of the body objects to.

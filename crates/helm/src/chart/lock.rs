@@ -27,7 +27,7 @@ struct Stamp {
 impl Lock {
     /// Reads a lock file; `None` for an empty document.
     pub(super) fn parse(text: &[u8], limits: yaml::Limits) -> Result<Option<Self>, Problem> {
-        let value = yaml::parse_exact(text, limits)?;
+        let value = yaml::parse_typed(text, limits)?;
         Self::decode(&value).map_err(|problem| decode::decoding(&problem))
     }
 

@@ -82,7 +82,7 @@ impl Metadata {
 
     /// Reads a document over what is known already, as a `requirements.yaml` is read over the `Chart.yaml`.
     pub(super) fn read(&mut self, text: &[u8], limits: yaml::Limits) -> Result<(), Problem> {
-        let value = yaml::parse_exact(text, limits)?;
+        let value = yaml::parse_typed(text, limits)?;
         self.decode(&value).map_err(|problem| decode::decoding(&problem))
     }
 
@@ -270,7 +270,7 @@ impl Maintainer {
 /// The `apiVersion` of a `Chart.yaml`, of which nothing else is looked at; empty where there is none.
 pub(super) fn api_version(text: &[u8], limits: yaml::Limits) -> Result<String, Problem> {
     let mut version = String::new();
-    let decoded = match yaml::parse_exact(text, limits)? {
+    let decoded = match yaml::parse_typed(text, limits)? {
         Value::Null => Ok(()),
         Value::Object(map) => decode::each_field(&map, &["apiVersion"], |name, value| {
             decode::text(&mut version, value, &Place::top().field("chartBase", name))
