@@ -68,7 +68,8 @@ fn warnings_are_infos_and_libraries_are_named() {
 #[test]
 fn no_crate_of_the_workspace_is_named_as_a_library() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifests = std::fs::read_dir(root.join("crates")).unwrap().map(|folder| folder.unwrap().path().join("Cargo.toml"));
+    let crates = std::fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    let manifests = crates.map(|path| path.join("Cargo.toml")).filter(|manifest| manifest.exists());
     let mut count = 0;
     for manifest in manifests.chain(["api", "storage", "."].map(|folder| root.join(folder).join("Cargo.toml"))) {
         let text = std::fs::read_to_string(&manifest).unwrap();
