@@ -120,11 +120,12 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
 }
 
 /// Applies the definitions of a folder of YAML files to any API server, and waits until objects of their kinds can be listed.
-/// Each file holds one definition.
+/// Each file holds one definition. Answers the paths of all objects of each kind, such as `/apis/example.com/v1/things`.
 ///
 /// # Errors
 /// The file or the definition, and the reason.
-pub async fn define(client: &Client, folder: &Path) -> Result<(), String> {
+pub async fn define(client: &Client, folder: &Path) -> Result<Vec<String>, String> {
+    let mut collections = Vec::new();
     for entry in fs::read_dir(folder).map_err(|e| format!("reading {}: {e}", folder.display()))? {
         let path = entry.map_err(|e| e.to_string())?.path();
         let text = fs::read_to_string(&path).map_err(|e| format!("reading {}: {e}", path.display()))?;
@@ -143,6 +144,7 @@ pub async fn define(client: &Client, folder: &Path) -> Result<(), String> {
             }
             sleep(RETRY).await;
         }
+        collections.push(list);
     }
-    Ok(())
+    Ok(collections)
 }

@@ -93,7 +93,7 @@ fn prepared(server: Server) -> Result<Server, String> {
     let definitions = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/crd/bases");
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        runtime.block_on(async { testing::define(&client(&kubeconfig).await?, &definitions).await })
+        runtime.block_on(async { testing::define(&client(&kubeconfig).await?, &definitions).await.map(drop) })
     })
     .join()
     .map_err(|_| "applying the CRDs panicked".to_owned())?

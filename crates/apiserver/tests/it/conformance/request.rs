@@ -92,7 +92,6 @@ impl Player {
 
     /// Sends everything in order. Watches run until the next write.
     pub async fn play(&mut self, requests: &[Recorded]) -> Vec<Value> {
-        self.await_descriptions().await;
         let (mut answers, mut pending) = (Vec::new(), Vec::new());
         for request in requests {
             if request.method != "GET" {
@@ -137,18 +136,6 @@ impl Player {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = Request::builder().method(method).uri(path).header("content-type", content_type).body(body).unwrap();
         exchange(self.client.clone(), request).await
-    }
-
-    /// A real server describes a new kind some seconds after it has begun to serve it.
-    async fn await_descriptions(&self) {
-        for _ in 0..200 {
-            let index = self.tell("GET", "/openapi/v3", "application/json", &Value::Null).await;
-            if index["body"]["paths"]["apis/source.toolkit.fluxcd.io/v1"].is_object() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("GitRepository is not described");
     }
 
     /// A real server serves a new kind, and forgets one, a moment after it has said so.

@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
+use axum::http::Request;
 use headwater_apiserver::{
     Place,
     testing::{self, Garbage, LoopbackServer},
 };
-use headwater_testing::kubernetes::{self, ApiServer};
+use headwater_testing::{
+    PATIENCE, eventually,
+    kubernetes::{self, ApiServer},
+};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde_json::Value;
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use super::ROOT;
@@ -37,7 +42,8 @@ async fn start() -> Result<Option<ApiServer>, String> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let started = spawn_blocking(kubernetes::start).await.map_err(|e| e.to_string())??;
     if let Some(server) = &started {
-        define(&client(server).await).await?;
+        let client = client(server).await;
+        await_descriptions(&client, &define(&client).await?).await;
     }
     Ok(started)
 }
@@ -48,6 +54,27 @@ async fn client(server: &ApiServer) -> Client {
     Client::try_from(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap()).unwrap()
 }
 
-async fn define(client: &Client) -> Result<(), String> {
+async fn define(client: &Client) -> Result<Vec<String>, String> {
     testing::define(client, &Path::new(ROOT).join("config/crd/bases")).await
+}
+
+/// Waits until new kinds are described. A real server does that some seconds after it has begun to serve them, and the index of
+/// all descriptions names the new one later still.
+async fn await_descriptions(client: &Client, collections: &[String]) {
+    let get = async |path: &str| {
+        let request = Request::get(path).body(Vec::new()).map_err(|e| e.to_string())?;
+        client.request::<Value>(request).await.map_err(|e| format!("{path}: {e}"))
+    };
+    eventually(PATIENCE, async || {
+        let index = get("/openapi/v3").await?;
+        for collection in collections {
+            let (version, _) = collection.trim_start_matches('/').rsplit_once('/').unwrap();
+            let description = index["paths"][version]["serverRelativeURL"].as_str().ok_or_else(|| format!("{version} is not described"))?;
+            if !get(description).await?["paths"][collection].is_object() {
+                return Err(format!("{collection} is not described"));
+            }
+        }
+        Ok(())
+    })
+    .await;
 }
