@@ -26,18 +26,18 @@ use super::watch::{self, Watched};
 use super::write::{self, Part, PatchForm, Write};
 use super::{ApiServer, admit, discovery, openapi, protobuf, read, view};
 
-/// What tells whether the server is there.
+/// Paths that tell if the server is there.
 const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/livez"];
 /// Parts of objects that real clusters have and this one has not.
 const ABSENT: [&str; 7] = ["scale", "token", "finalize", "approval", "eviction", "log", "exec"];
 
-/// How long all warnings of an answer may be together, in bytes.
+/// The most bytes of all warnings of an answer together.
 const WARNINGS_BYTES: usize = 4096;
-/// How many there are at most: clients take few headers.
+/// The most warnings of an answer: clients take few headers.
 const WARNINGS: usize = 50;
-/// How much is read of a body that is refused, in bytes.
+/// The most bytes that are read of a body that is refused.
 const BODY_READ: usize = 16 << 20;
-/// How long a body may take to arrive.
+/// The longest time that a body takes to arrive.
 const BODY_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers requests that end in a panic.
@@ -59,7 +59,7 @@ pub async fn over_network(State(server): State<ApiServer>, request: Request) -> 
         let headers = request.headers();
         let given =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|given| given.strip_prefix("Bearer "));
-        match &server.0.token {
+        match server.token() {
             Some(token) if !given.is_some_and(|given| same(given, token)) => return Refusal::unauthorized().response(),
             None if !is_local(headers) => return Refusal::foreign().response(),
             _ => {}
@@ -68,7 +68,7 @@ pub async fn over_network(State(server): State<ApiServer>, request: Request) -> 
     in_process(State(server), request).await
 }
 
-/// Whether a request that needs no token comes from a client of this machine, and not from a page in a browser, which may be anyone's: pages say
+/// True if a request that needs no token comes from a client of this machine, and not from a page in a browser, which may be anyone's: pages say
 /// where they come from, and those that had a name of their own lead here still call this server by that name.
 fn is_local(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else { return !headers.contains_key(header::ORIGIN) };
@@ -148,7 +148,7 @@ async fn answer(server: &ApiServer, request: Request) -> Result<Response<Body>, 
     }
 }
 
-/// What is not about objects: discovery, descriptions, health.
+/// Answers that are not about objects: discovery, descriptions, health.
 fn fixed(server: &ApiServer, parts: &Parts) -> Result<Response<Body>, Refusal> {
     let path = parts.uri.path();
     if HEALTH.contains(&path) {
@@ -177,7 +177,7 @@ async fn get(server: &ApiServer, kind: Arc<Kind>, target: &Target, query: Query,
     let selector = selector(&kind, &query)?;
     if query.is_on("watch") {
         let watched = Watched { kind, namespace: target.namespace.clone(), selector, shape };
-        return watch::watch(server.store(), watched, &query, server.0.stop.clone()).await;
+        return watch::watch(server.store(), watched, &query, server.stop().clone()).await;
     }
     // A long list takes a while to read, which is not to keep others waiting.
     let (store, namespace) = (server.store().clone(), target.namespace.clone());

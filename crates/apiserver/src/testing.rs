@@ -1,7 +1,7 @@
 //! An API server for tests, over HTTP and in the process of the test.
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path, pin::pin, sync::Arc, time::Duration};
+use std::{fs, path::Path, pin::pin, time::Duration};
 
 use axum::{
     Router,
@@ -82,7 +82,7 @@ impl LoopbackServer {
             ended.unwrap_or_else(|error| panic!("the API server of a test has failed: {error}"));
         }
         // A long list is read on a thread that cannot be cut off.
-        while Arc::strong_count(&server.0) > 1 || server.store().is_shared() {
+        while server.is_shared() {
             sleep(PAUSE).await;
         }
     }

@@ -3,8 +3,9 @@
 mod large;
 mod lfs;
 mod links;
-pub(super) mod objects;
-pub(super) mod paths;
+pub(crate) mod objects;
+mod options;
+pub(crate) mod paths;
 mod sparse;
 mod submodules;
 
@@ -20,14 +21,17 @@ use headwater_http::without_user;
 use headwater_storage::{Entry, Mode};
 use url::Url;
 
+pub use self::options::{Content, Lfs, Submodules, Symlinks};
+
 use self::objects::Objects;
 use self::paths::Paths;
 use self::submodules::Module;
-use super::obtain::{self, Part, Wanted};
-use super::tree::{self, Contents, Walk};
-use super::{Checkout, Content, Error, Lfs, Limits, Reference, Remote, Submodules, Symlinks, local, supervised};
+use crate::obtain::{self, Part, Wanted};
+use crate::supervise::supervise;
+use crate::tree::{self, Contents, Walk};
+use crate::{Checkout, Error, Head, Limits, Reference, Remote, local};
 
-/// How often everything is done where what is kept turns out to be damaged, or moves.
+/// The most attempts where a mirror or a local repository turns out to be damaged, or moves.
 const ATTEMPTS: usize = 3;
 /// Submodules within submodules beyond this are refused.
 const MAX_DEPTH: usize = 16;
@@ -36,8 +40,14 @@ const MAX_SUBMODULES: usize = 1_000;
 /// The folder that Git keeps its own files in.
 const GIT: &str = ".git";
 
-/// Gets a commit and what belongs to it.
-pub(super) async fn gather(remote: &Remote, wanted: Wanted, content: &Content, scratch: &Path) -> Result<Checkout, Error> {
+/// Fetches what `content` says of the tree of `head`, without history; what is in a mirror already costs nothing on the wire.
+/// `scratch` is a fresh directory that the caller removes once the [`Checkout`] is dropped. A repository on this machine is read
+/// in place.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn fetch(remote: &Remote, head: &Head, content: &Content, scratch: &Path) -> Result<Checkout, Error> {
+    let wanted = Wanted::from(head);
     let (mut attempt, mut cleared) = (1, false);
     loop {
         let mut gathering = Gathering::new(remote, content, scratch.join(attempt.to_string()));
@@ -56,7 +66,7 @@ pub(super) async fn gather(remote: &Remote, wanted: Wanted, content: &Content, s
     }
 }
 
-/// What is there so far.
+/// A checkout in the making.
 struct Gathering<'a> {
     remote: &'a Remote,
     content: &'a Content,
@@ -66,11 +76,11 @@ struct Gathering<'a> {
     entries: Vec<Entry>,
     bytes: u64,
     written: HashMap<BString, Vec<u8>>,
-    /// What was to be read is not there, or not what it was.
+    /// An object that was to be read is not there, or not the same any more.
     damaged: bool,
 }
 
-/// A repository, and where it belongs.
+/// A repository, and its place in the tree.
 #[derive(Clone)]
 struct Place {
     remote: Remote,
@@ -78,7 +88,7 @@ struct Place {
     commit: ObjectId,
     /// The directory in the whole tree; empty for the root.
     mount: BString,
-    /// Where Git would keep it.
+    /// The folder that Git would keep it in.
     folder: BString,
     /// The repositories that it is in, and itself.
     chain: Vec<(Url, ObjectId)>,
@@ -150,7 +160,7 @@ impl<'a> Gathering<'a> {
         let (paths, limits) = (if at == 0 { self.paths.clone() } else { Paths::all() }, self.limits());
         // With folders to take, Flux leaves the places of submodules empty.
         let wanted = if self.content.sparse.is_empty() { self.content.submodules } else { Submodules::Empty };
-        let listed = supervised(&place.remote, {
+        let listed = supervise(&place.remote, {
             let place = place.clone();
             move |_, _, interrupt| list(&place, &paths, limits, wanted, interrupt)
         });
@@ -184,14 +194,14 @@ impl<'a> Gathering<'a> {
         let chain = parent.chain.iter().cloned().chain([link]).collect();
         if !local::may_be(&remote) {
             // What is kept is only for those whom the remote lets in now.
-            super::resolve(&remote, &Reference::Commit { id: id.to_string(), branch: None }).await?;
+            crate::resolve(&remote, &Reference::Commit { id: id.to_string(), branch: None }).await?;
         }
         let part = get(&remote, Wanted::commit(*id), &self.scratch.join(self.places.len().to_string())).await?;
         self.write(&mount, submodules::pointer(mount.as_bstr(), folder.as_bstr()))?;
         self.enter(Place { remote, part, commit: *id, mount, folder, chain, notes: Vec::new(), range: 0..0 }).await
     }
 
-    /// Where a submodule belongs in the whole tree.
+    /// The path of a submodule in the whole tree.
     fn full(&self, inner: &Inner) -> BString {
         join(self.places[inner.parent].mount.as_bstr(), inner.module.path.as_bstr())
     }
@@ -212,7 +222,7 @@ impl<'a> Gathering<'a> {
     /// Fetches the files that `place` holds pointers to.
     async fn large(&mut self, place: Place) -> Result<(), Error> {
         let (entries, remote) = (std::mem::take(&mut self.entries), place.remote.clone());
-        let found = supervised(&remote, move |remote, _, interrupt| {
+        let found = supervise(&remote, move |remote, _, interrupt| {
             let objects = Objects::new(&place.part, &remote.url.to_string());
             let large = large::find(&objects, place.mount.as_bstr(), &place.notes, &entries, place.range, interrupt)?;
             Ok((entries, large))
@@ -244,7 +254,7 @@ impl<'a> Gathering<'a> {
     async fn finish(&mut self, wanted: Wanted) -> Result<Checkout, Error> {
         let (places, mut entries) = (self.places.clone(), std::mem::take(&mut self.entries));
         let (symlinks, written, large) = (self.content.symlinks, std::mem::take(&mut self.written), self.large_files());
-        let finished = supervised(self.remote, move |remote, _, interrupt| {
+        let finished = supervise(self.remote, move |remote, _, interrupt| {
             let url = remote.url.to_string();
             if symlinks == Symlinks::Keep {
                 let mut targets = HashMap::new();
@@ -280,7 +290,7 @@ impl<'a> Gathering<'a> {
         done
     }
 
-    /// Whether it may help to begin again. What mirrors held until now does not count then.
+    /// True if it may help to begin again. What mirrors held until now does not count then.
     fn is_worth_another(&self) -> bool {
         // Each of them, not only the first.
         let again = |any, place: &Place| place.part.discard() || local::may_be(&place.remote) || any;
@@ -291,12 +301,12 @@ impl<'a> Gathering<'a> {
 /// Gets a commit from where it is.
 async fn get(remote: &Remote, wanted: Wanted, scratch: &Path) -> Result<Part, Error> {
     if local::may_be(remote) {
-        return supervised(remote, move |remote, _, interrupt| local::obtain(remote, wanted.id, wanted.tip, interrupt)).await;
+        return supervise(remote, move |remote, _, interrupt| local::obtain(remote, wanted.id, wanted.tip, interrupt)).await;
     }
     obtain::obtain(remote, wanted, scratch).await
 }
 
-/// What is in a place, with full paths, and the submodules that its tree names.
+/// The entries of a place, with full paths, and the submodules that its tree names.
 fn list(
     place: &Place,
     paths: &Paths,

@@ -19,7 +19,7 @@ use headwater_http::{Excerpt, Secrets, causes, quote};
 use url::Url;
 
 use super::obtain::{Part, Trust};
-use super::resolve::{self, Refs};
+use super::resolve::{Refs, look_up};
 use super::session::{RemoteRef, Target};
 use super::{Error, Head, LocalRepositories, Reference, Remote};
 
@@ -29,17 +29,17 @@ const SCHEME: &str = "file";
 const MAX_SYMREFS: usize = 5;
 /// Objects up to this many bytes can be read even where files have to be smaller: trees, commits and tags.
 const SMALLEST_BOUND: u64 = 64 << 20;
-/// How often something that is missing, and may just have moved, is looked for.
+/// The most attempts to find something that may just have moved.
 const ATTEMPTS: usize = 3;
 
-/// Whether the remote is a repository on this machine, and may be one.
+/// True if the remote is a repository on this machine, and may be one.
 pub(super) fn may_be(remote: &Remote) -> bool {
     remote.url.scheme() == SCHEME && remote.local == LocalRepositories::Allowed
 }
 
 /// See [`super::resolve()`].
 pub(super) fn resolve(remote: &Remote, reference: &Reference, interrupt: &AtomicBool) -> Result<Head, Error> {
-    patiently(|| resolve::resolve(&mut Local::open(remote, interrupt)?, reference))
+    patiently(|| look_up(&mut Local::open(remote, interrupt)?, reference))
 }
 
 /// The repository of a commit, after making sure that the commit is part of the history of `tip`, if there is one.
@@ -105,7 +105,7 @@ impl<'a> Local<'a> {
         Ok(())
     }
 
-    /// Whether `tip` is a descendant of `id`.
+    /// True if `tip` is a descendant of `id`.
     fn descends(&self, tip: ObjectId, id: ObjectId) -> Result<bool, Error> {
         let walk = self.repo.rev_walk([tip]).all().map_err(|error| self.corrupt(&error))?;
         for commit in walk {
@@ -117,7 +117,7 @@ impl<'a> Local<'a> {
         Ok(false)
     }
 
-    /// What the reference `full` leads to now.
+    /// The object that the reference `full` leads to now.
     fn look(&self, full: &str) -> Result<Option<Target>, Error> {
         // Anything else would be looked up in other places as well, or is no reference at all, such as `config`.
         let name = gix::refs::FullName::try_from(full).ok().filter(|_| full == "HEAD" || full.starts_with("refs/"));
@@ -128,7 +128,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// What a reference leads to: nothing if it is a symbolic one without an end, and itself unpeeled if objects are missing.
+    /// The object that a reference leads to: nothing if it is a symbolic one without an end, and itself unpeeled if objects are missing.
     fn peeled(&self, mut found: gix::Reference<'_>) -> Result<Option<Target>, Error> {
         for _ in 0..MAX_SYMREFS {
             match found.follow() {
@@ -152,7 +152,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// What kind of object that is, if it is there.
+    /// The kind of an object, if it is there.
     fn kind(&self, id: ObjectId) -> Result<Option<Kind>, Error> {
         for _ in 0..ATTEMPTS {
             if let Some(header) = self.repo.try_find_header(id).map_err(|error| self.corrupt(&error))? {
@@ -177,7 +177,7 @@ impl<'a> Local<'a> {
         Ok((found, unread))
     }
 
-    /// Which file of packed references is there, and counts from now on. Git moves references into it from files of their own:
+    /// The file of packed references that is there, and counts from now on. Git moves references into it from files of their own:
     /// who looks at it before that, and at the other files after it, misses them.
     fn packed(&self) -> Option<(u64, u64, SystemTime)> {
         let file = std::fs::metadata(self.repo.refs.packed_refs_path()).ok()?;
@@ -241,7 +241,7 @@ fn folder(url: &Url) -> Result<PathBuf, &'static str> {
     url.to_file_path().map_err(|()| "a file URL names a folder of this machine; write it as 'file:///path' without a host")
 }
 
-/// Why a repository could not be opened.
+/// The error of a repository that could not be opened.
 fn unopened(url: String, folder: &Path, error: &gix::Error) -> Error {
     let mut there = false;
     for head in [folder.join(".git/HEAD"), folder.join(".git"), folder.join("HEAD")] {
@@ -256,7 +256,7 @@ fn unopened(url: String, folder: &Path, error: &gix::Error) -> Error {
     if there { Error::Corrupt { url, message: words(error) } } else { Error::RepositoryNotFound { url } }
 }
 
-/// Whether a file or folder is there and can be read. Opens neither pipes nor devices, which could wait forever.
+/// True if a file or folder is there and can be read. Opens neither pipes nor devices, which could wait forever.
 fn readable(path: &Path) -> io::Result<()> {
     let kind = std::fs::metadata(path)?.file_type();
     if kind.is_file() || kind.is_dir() { std::fs::File::open(path).map(drop) } else { Ok(()) }

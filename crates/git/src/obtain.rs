@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::mirror::{Generation, Mirror};
 use super::pack::{self, Depth, Request};
 use super::session::Session;
-use super::{Error, Head, Remote, supervised};
+use super::supervise::supervise;
+use super::{Error, Head, Remote};
 
-/// How many commits a server is told of.
+/// The most commits that a server is told of.
 const MOST_HAVES: usize = 32;
 /// The most references whose whole history is fetched for a commit that cannot be had alone.
 const MOST_REFS: usize = 10_000;
 
-/// What to get.
+/// A commit to get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// The commit, with its tree.
@@ -42,13 +43,13 @@ impl Wanted {
         Self { id, tag: None, tip: None }
     }
 
-    /// What the server is asked for: old servers give away only what has a name.
+    /// The object that the server is asked for: old servers give away only what has a name.
     pub(super) fn object(&self) -> ObjectId {
         self.tag.unwrap_or(self.id)
     }
 }
 
-/// Where the objects of a commit are. As long as this lives, they stay there.
+/// The repository that has the objects of a commit. As long as this lives, they stay there.
 #[derive(Clone)]
 pub(super) struct Part {
     pub(super) repo: gix::ThreadSafeRepository,
@@ -56,7 +57,7 @@ pub(super) struct Part {
     pub(super) generation: Option<Arc<Generation>>,
 }
 
-/// Whether objects have to be looked at again when they are read.
+/// Trust in objects: it decides if they are hashed again when they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
     /// They were just received, which computed their ids.
@@ -83,7 +84,7 @@ pub(super) async fn obtain(remote: &Remote, wanted: Wanted, scratch: &Path) -> R
     let mirror = remote.mirrors.of(remote);
     let mut kept = mirror.turn(remote).await?;
     let scratch = scratch.to_owned();
-    supervised(remote, move |remote, token, interrupt| {
+    supervise(remote, move |remote, token, interrupt| {
         if kept.as_ref().is_some_and(|generation| generation.is_condemned()) {
             *kept = None;
         }
@@ -239,7 +240,7 @@ impl Fetch<'_> {
         Error::disk(&self.url(), self.scratch, error)
     }
 
-    /// How the remote is called in errors.
+    /// The name of the remote in errors.
     pub(super) fn url(&self) -> String {
         self.remote.url.to_string()
     }

@@ -7,26 +7,54 @@ use gix::ObjectId;
 use gix::protocol::Handshake;
 use headwater_golang::regexp::{self, Regexp};
 
-use super::session::{RemoteRef, Session, Target};
-use super::{Error, Head, Reference, Tag};
 use headwater_version::{self as version, Range};
+use tokio::time::Instant;
+
+use super::session::{RemoteRef, Session, Target};
+use super::supervise::supervise;
+use super::{Error, Head, Reference, Remote, Tag, local, mirror, obtain};
 
 /// Follows a tag's name when what the tag leads to is meant.
 const PEELED: &str = "^{}";
 
-/// Where references are looked up. Names are full ones; what they lead to is peeled.
+/// Asks the remote what `reference` is: one list of references, narrowed to those that matter, after a handshake where none was
+/// had lately. A commit alone costs the handshake. Who asks the same at the same time with the same credentials shares the answer.
+///
+/// # Errors
+/// See [`Error`]. [`Error::EmptyRepository`] only where a branch was asked for.
+pub async fn resolve(remote: &Remote, reference: &Reference) -> Result<Head, Error> {
+    if local::may_be(remote) {
+        let reference = reference.clone();
+        return supervise(remote, move |remote, _, interrupt| local::resolve(remote, &reference, interrupt)).await;
+    }
+    let mirror = remote.mirrors.of(remote);
+    let mut heads = mirror.turn_to_ask(remote).await?;
+    if let Some(head) = mirror::heard(&heads, reference, remote.asked) {
+        return Ok(head);
+    }
+    let (asked, wanted) = (Instant::now(), reference.clone());
+    let head = supervise(remote, move |remote, token, _| {
+        obtain::visit(remote, &mirror, &token, |session| look_up(&mut Greeted::new(session), &wanted))
+    })
+    .await?;
+    mirror::hear(&mut heads, reference.clone(), asked, head.clone());
+    Ok(head)
+}
+
+/// A repository whose references can be looked up. Names are full ones; the objects that they lead to are peeled.
 pub(super) trait Refs {
-    /// How the repository is called in errors.
+    /// The name of the repository in errors.
     fn url(&self) -> String;
     /// Makes sure that the repository is there and lets us in; asking does it as well.
     fn enter(&mut self) -> Result<(), Error>;
-    /// What the reference `full` leads to, if it is there.
+    /// The object that the reference `full` leads to, if it is there.
     fn find(&mut self, full: &str) -> Result<Option<Target>, Error>;
     /// Calls `visit` with the references whose names begin with `prefix`, and perhaps with others, until it breaks off.
     fn each(&mut self, prefix: &str, visit: &mut dyn FnMut(RemoteRef<'_>) -> ControlFlow<()>) -> Result<(), Error>;
 }
 
-pub(super) fn resolve(refs: &mut dyn Refs, reference: &Reference) -> Result<Head, Error> {
+/// Looks up `reference` among `refs`.
+pub(super) fn look_up(refs: &mut dyn Refs, reference: &Reference) -> Result<Head, Error> {
     match reference {
         Reference::Default => branch(refs, "master"),
         Reference::Branch(name) => branch(refs, name),
@@ -94,7 +122,7 @@ fn commit(refs: &mut dyn Refs, text: &str, branch: Option<&str>) -> Result<Head,
     }
 }
 
-/// Whether the repository has no references at all. A HEAD that leads somewhere settles it without a list.
+/// True if the repository has no references at all. A HEAD that leads somewhere settles it without a list.
 fn is_empty(refs: &mut dyn Refs) -> Result<bool, Error> {
     if refs.find("HEAD")?.is_some() {
         return Ok(false);

@@ -11,6 +11,10 @@ use headwater_storage::{Contents as _, Mode};
 use headwater_testing::git::{Repository, git, script, server::GitServer};
 use headwater_testing::web::{Web, answer, never};
 
+use headwater_http::{Clients, Credentials, SafeUrl, Trust};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 
 /// The type of the first answer of a Git server.

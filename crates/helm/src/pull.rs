@@ -16,7 +16,7 @@ pub const LEGACY_CHART: &str = "application/tar+gzip";
 /// Of an index of manifests, this many are looked at.
 const MOST_MANIFESTS: usize = 32;
 
-/// Why there is no chart.
+/// Failure to get a chart.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The versions of a chart cannot be listed.
@@ -24,9 +24,9 @@ pub enum Error {
     Tags {
         /// The chart.
         name: String,
-        /// Where it should be.
+        /// The URL that it should be at.
         url: String,
-        /// Why.
+        /// The cause.
         source: oci::Error,
     },
     /// A chart has no version at all.
@@ -34,7 +34,7 @@ pub enum Error {
     NoTags {
         /// The chart.
         name: String,
-        /// Where it should be.
+        /// The URL that it should be at.
         url: String,
     },
     /// A version of a chart cannot be had.
@@ -42,7 +42,7 @@ pub enum Error {
     Chart {
         /// The version of the chart.
         reference: String,
-        /// Why.
+        /// The cause.
         source: Box<Error>,
     },
     /// The repository or the version is no part of a reference.
@@ -75,7 +75,7 @@ pub enum Error {
     /// No version is wanted that the repository has.
     #[error("could not locate a version matching provided version string {0}")]
     NoVersion(String),
-    /// What is wanted is neither a version nor a range.
+    /// The wanted version is neither a version nor a range.
     #[error(transparent)]
     Range(#[from] version::Error),
 }
@@ -103,8 +103,8 @@ fn strict(text: &str) -> Option<Version> {
     (core.split('.').count() == 3 && core.split('.').all(is_number)).then(|| Version::parse(text).ok()).flatten()
 }
 
-/// Whether `wanted` is one version, which needs no list of all of them.
-pub fn is_concrete(wanted: &str) -> bool {
+/// True if `wanted` is one version, which needs no list of all of them.
+fn is_concrete(wanted: &str) -> bool {
     Version::parse_tag(wanted).is_ok()
 }
 

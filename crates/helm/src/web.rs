@@ -28,10 +28,10 @@ const REDIRECTS: RedirectRules = RedirectRules { user_information: UserInformati
 /// Some repositories answer Helm only.
 const AGENT: &str = concat!("Helm/4 (headwater/", env!("CARGO_PKG_VERSION"), ")");
 
-/// A chart repository, and how it lets us in.
+/// A chart repository, and the ways to be let in.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Where its `index.yaml` is, without that, and without userinfo.
+    /// The URL of the folder of its `index.yaml`, without userinfo.
     pub url: SafeUrl,
     /// The user and the password.
     pub basic: Option<Basic>,
@@ -39,11 +39,11 @@ pub struct Access {
     pub trust: Trust,
     /// Those who may see the user and the password.
     pub audience: Audience,
-    /// How long one download may take, redirects and all.
+    /// The longest time of one download, redirects and all.
     pub timeout: Duration,
 }
 
-/// What a server said of a version of an index, so that it can be asked whether it has another.
+/// Validators that a server gave with an index, so that it can be asked for another only if there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     /// The index's URL. Of another these say nothing.
@@ -51,12 +51,12 @@ pub struct Validators {
     /// Its entity tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
-    /// When it was last modified.
+    /// The time of its last modification, as the server wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
 }
 
-/// How an index was fetched.
+/// The end of fetching an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
     /// It is what the validators were given for.
@@ -65,13 +65,13 @@ pub enum Fetched {
     Written(Validators),
 }
 
-/// Why a download failed. Holds no secret; URLs come without userinfo and query.
+/// Failure of a download. Holds no secret; URLs come without userinfo and query.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The answer's status is not 200.
     #[error("failed to fetch {url} : {status}")]
     Status {
-        /// What was asked for.
+        /// The URL that was asked for.
         url: String,
         /// The status.
         status: StatusCode,
@@ -79,7 +79,7 @@ pub enum Error {
     /// There was no answer, or it broke off.
     #[error("Get \"{url}\": {why}")]
     Request {
-        /// What was asked for.
+        /// The URL that was asked for.
         url: String,
         /// In words.
         why: String,
@@ -87,11 +87,11 @@ pub enum Error {
     /// The answer is longer than allowed.
     #[error("{what} exceeds the maximum {what} file size of {limit} bytes (--{setting})")]
     TooLarge {
-        /// What it is.
+        /// Index or chart.
         what: &'static str,
         /// The bound, in bytes.
         limit: u64,
-        /// Which flag moves it.
+        /// The flag that moves it.
         setting: &'static str,
     },
     /// Certificates, keys, credentials or the environment's proxies cannot be used.
@@ -105,17 +105,17 @@ pub enum Error {
         /// In words.
         why: String,
     },
-    /// What was received could not be written.
+    /// The body could not be written.
     #[error("failed to write {what}: {source}")]
     Write {
-        /// What it is.
+        /// Index or chart.
         what: &'static str,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// What a download is, and how long it may be.
+/// A kind of download, and its largest size.
 #[derive(Clone, Copy)]
 struct Bound {
     what: &'static str,
@@ -123,7 +123,7 @@ struct Bound {
     setting: &'static str,
 }
 
-/// What downloads from one repository.
+/// Downloads from one repository.
 pub struct Web<'a> {
     access: &'a Access,
     clients: ClientPair,
@@ -132,7 +132,7 @@ pub struct Web<'a> {
 }
 
 impl<'a> Web<'a> {
-    /// What downloads from the repository that `access` describes.
+    /// Prepares downloads from the repository that `access` describes.
     ///
     /// # Errors
     /// [`Error::Unusable`].
@@ -251,7 +251,7 @@ impl<'a> Web<'a> {
         }
     }
 
-    /// What went wrong, without what the request was.
+    /// Words for a failure, without the request and its secrets.
     fn quote(&self, why: &Interruption) -> String {
         quote(why, &self.secrets, Excerpt::Short)
     }
@@ -263,7 +263,7 @@ pub fn unusable(url: &SafeUrl, why: &Unusable) -> String {
 }
 
 /// The URL of a repository's index.
-pub fn index_url(repository: &SafeUrl) -> SafeUrl {
+fn index_url(repository: &SafeUrl) -> SafeUrl {
     repository.with(|url| {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("index.yaml");

@@ -13,7 +13,8 @@ use chrono::{TimeDelta, Utc};
 use headwater_http::Credentials;
 use url::Url;
 
-use super::{Account, Error, GIT, Issued, Issuer, Request, Token, access};
+use super::issue::{GIT, Issuer, Token, access};
+use super::{Account, Error, Issued, Request};
 
 pub(super) use ecr::registry;
 
@@ -89,7 +90,7 @@ impl Issuer for Keys<'_> {
     }
 }
 
-/// Whether a text is of the pattern of a role's resource name.
+/// True if a text is of the pattern of a role's resource name.
 fn names_role(text: &str) -> bool {
     let mut parts = text.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();

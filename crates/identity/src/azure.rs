@@ -13,7 +13,9 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::answer::{self, Answer, ask, form};
-use super::{Account, Error, GIT, Issued, Issuer, Request, Token, access, read};
+use super::issue::{GIT, Issuer, Token, access};
+use super::token_file::read;
+use super::{Account, Error, Issued, Request};
 
 pub(super) use acr::registry;
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 
-use super::{Error, Token};
+use super::Error;
+use super::issue::Token;
 
 /// No token is kept longer, whatever the settings say.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -27,7 +28,7 @@ pub struct Object {
     pub name: String,
 }
 
-/// How often an object's requests were answered from the cache, and how often not.
+/// Counts of an object's requests: answered from the cache, and not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Events {
     /// From the cache.

@@ -11,11 +11,12 @@ use std::collections::BTreeMap;
 
 use regex::Regex;
 
+use super::issue::{Issuer, Token};
 use super::registry::{issued, name};
-use super::{Account, Error, Issued, Issuer, Request, Token};
+use super::{Account, Error, Issued, Request};
 
 const PATTERN: &str = r"^(((.+\.)?gcr\.io)|(.+-docker\.pkg\.dev)|(docker\.s3nsregistry\.fr))$";
-/// Who has a token is this user.
+/// The user of everyone who has a token.
 const USER: &str = "oauth2accesstoken";
 const CLOUD: &str = "https://www.googleapis.com/auth/cloud-platform";
 const SCOPES: [&str; 2] = [CLOUD, "https://www.googleapis.com/auth/userinfo.email"];

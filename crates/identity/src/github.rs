@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::Deserialize;
 
 use super::answer::{self, Answer, ask};
-use super::{Error, Issued, Request, Token, digest, jwt};
+use super::issue::{Token, digest};
+use super::{Error, Issued, Request, jwt};
 
 const ID: &str = "githubAppID";
 const OWNER: &str = "githubAppInstallationOwner";
@@ -24,7 +25,7 @@ const PUBLIC: &str = "https://api.github.com";
 const USERNAME: &str = "x-access-token";
 /// Clocks may differ by this much.
 const DRIFT: TimeDelta = TimeDelta::seconds(30);
-/// How long a claim is good, from when it says that it was made.
+/// The life of a claim, from the time that it names.
 const LIFE: TimeDelta = TimeDelta::minutes(2);
 
 /// A GitHub App, as a Secret describes it. Whether it is usable shows when it is used.

@@ -2,9 +2,10 @@
 
 use headwater_http::Credentials;
 
-use super::{Error, Issued, Issuer, REGISTRY, Request, Token, access, aws, azure, digest, gcp};
+use super::issue::{Issuer, REGISTRY, Token, access, digest};
+use super::{Error, Issued, Request, aws, azure, gcp};
 
-/// Who runs a registry and issues its passwords.
+/// A cloud that runs registries and issues their passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Registrar {
     /// AWS, for the Elastic Container Registry and its public gallery.

@@ -1,13 +1,19 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Response};
-use headwater_http::{Clients, Trust};
+use chrono::DateTime;
+use futures::future::BoxFuture;
+use headwater_http::{Clients, Credentials, Trust};
 use headwater_testing::web::{self, Asked, Web};
+use url::Url;
 
+use super::issue::digest;
+use super::token_file::read;
 use super::*;
 
 /// A request, as a server saw it.
@@ -69,7 +75,7 @@ pub(super) fn endless() -> Response<Body> {
     answer(200, web::body::endless(" "))
 }
 
-/// What a request is made of.
+/// The parts of a request.
 pub(super) struct Context {
     pub url: Url,
     pub http: reqwest::Client,
@@ -126,7 +132,7 @@ impl Context {
 #[derive(Default)]
 pub(super) struct Worker {
     pub annotations: BTreeMap<String, String>,
-    /// Why no tokens are issued.
+    /// The reason for which no tokens are issued.
     pub refuses: Option<&'static str>,
     pub audiences: Mutex<Vec<String>>,
 }

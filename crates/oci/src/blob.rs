@@ -48,7 +48,7 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Self::blob`], and [`Error::Write`].
-    pub async fn copy_blob(
+    async fn copy_blob(
         &self,
         repository: &str,
         descriptor: &Descriptor,

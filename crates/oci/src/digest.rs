@@ -33,13 +33,13 @@ impl Digest {
         &self.0
     }
 
-    /// The tag under which registries without an API for it list what refers to this digest.
+    /// The tag under which registries without an API for it list the manifests that refer to this digest.
     pub fn fallback_tag(&self) -> String {
         self.0.replacen(':', "-", 1)
     }
 
-    /// Whether this is the digest of `content`.
-    pub fn is_of(&self, content: &[u8]) -> bool {
+    /// True if this is the digest of `content`.
+    pub(crate) fn is_of(&self, content: &[u8]) -> bool {
         let mut hasher = self.hasher();
         hasher.update(content);
         hasher.digest() == *self

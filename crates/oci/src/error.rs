@@ -1,4 +1,4 @@
-//! What can go wrong with a registry, in the words that users of other clients know.
+//! Failures of a registry, in the words that users of other clients know.
 
 use std::fmt;
 use std::io;
@@ -30,7 +30,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why a registry did not give what was asked of it. Holds no secret, and nothing of the server's that is long or cannot be printed.
+/// Failure of a request to a registry. Holds no secret, and no text of the server that is long or cannot be printed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name of a registry, a repository or a tag is none.
@@ -41,7 +41,7 @@ pub enum Error {
     Unreachable {
         /// The request.
         place: Place,
-        /// What happened.
+        /// The failure, in words.
         message: String,
     },
     /// The registry, or what speaks for it, refused.
@@ -57,7 +57,7 @@ pub enum Error {
     /// There is no such manifest or blob.
     #[error("{what}: not found")]
     NotFound {
-        /// What was asked for.
+        /// The manifest or the blob.
         what: String,
     },
     /// The registry wants credentials that there are not, or asks for them in a way that is refused.
@@ -65,7 +65,7 @@ pub enum Error {
     Authentication {
         /// The request.
         place: Place,
-        /// What is missing or refused.
+        /// The credentials that are missing or refused, in words.
         message: String,
     },
     /// No token could be had for a request.
@@ -73,7 +73,7 @@ pub enum Error {
     Token {
         /// The request.
         place: Place,
-        /// Why.
+        /// The cause.
         source: Box<Error>,
     },
     /// The answer is not what it has to be: no JSON, a list without end, said to be of another digest or size.
@@ -81,13 +81,13 @@ pub enum Error {
     Invalid {
         /// The request.
         place: Place,
-        /// What is wrong with it.
+        /// The fault, in words.
         message: String,
     },
     /// Content is not that of its digest, or not of the size that it is said to have.
     #[error("{message}")]
     Content {
-        /// What is wrong with it.
+        /// The fault, in words.
         message: String,
     },
     /// A document has the right digest and does not say what it should.
@@ -95,20 +95,20 @@ pub enum Error {
     Malformed {
         /// The document.
         digest: Digest,
-        /// What is wrong with it.
+        /// The fault, in words.
         message: String,
     },
     /// Something is larger than its limit.
     #[error("{what}: content size {size} exceeds the limit of {limit} bytes")]
     TooLarge {
-        /// What is too large.
+        /// The content that is too large.
         what: String,
         /// Its size in bytes.
         size: u64,
         /// The limit in bytes.
         limit: u64,
     },
-    /// What was read could not be written.
+    /// Content that was read could not be written.
     #[error("failed to write what was read: {0}")]
     Write(#[source] io::Error),
 }

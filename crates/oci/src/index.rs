@@ -1,4 +1,4 @@
-//! What a registry lists and describes: tags, manifests, referrers.
+//! Lists and descriptions: tags, manifests, referrers.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::{Descriptor, Digest, IMAGE_INDEX, Index, Manifest, Registry, link, re
 
 /// Media types are not longer than this, in bytes.
 const LONGEST_TYPE: usize = 256;
-/// What a manifest may be, most wanted first.
+/// Media types of manifests, most wanted first.
 const MANIFESTS: &str = concat!(
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, ",
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json"
@@ -169,7 +169,7 @@ fn media_type(answer: &Answer) -> String {
     header.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// A referrer without what only costs memory: of many, the registry chooses how long that is.
+/// A referrer without parts that only cost memory: of many, the registry chooses how long that is.
 fn lean(found: Descriptor) -> Descriptor {
     let short = |text: String| if text.len() <= LONGEST_TYPE { text } else { String::new() };
     Descriptor { media_type: short(found.media_type), artifact_type: found.artifact_type.map(short), annotations: BTreeMap::new(), ..found }

@@ -5,11 +5,12 @@ mod access;
 mod content;
 mod lists;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use headwater_http::{Clients, Proxies, Trust};
+use headwater_http::{Basic, ClientPair, Clients, Proxies, Trust};
 pub(super) use headwater_testing::web::{Asked, Web as Fake, answer, body};
 
 use super::*;

@@ -1,6 +1,7 @@
 //! Ranges: alternatives (`||`) of comparisons that must all hold.
 
-use super::{ALTERNATIVES, Error, RANGE_LENGTH, Version, compare_pre};
+use crate::error::{ALTERNATIVES, Error, RANGE_LENGTH};
+use crate::version::{Version, compare_pre};
 
 /// A range of versions, such as `>=1.2.0 <2.0.0`, `~1.4`, `^2`, `1.x || 3.x` or `1.2 - 1.4.5`.
 ///
@@ -29,7 +30,7 @@ struct Comparison {
     written: Written,
 }
 
-/// How much of a comparison's version is written out; the rest is a wildcard or left away.
+/// The part of a comparison's version that is written out; the rest is a wildcard or left away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Written {
     Nothing,
@@ -84,7 +85,7 @@ impl Range {
         Ok(Self { alternatives })
     }
 
-    /// Whether `version` lies in the range.
+    /// True if `version` lies in the range.
     pub fn matches(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|alternative| {
             (alternative.prereleases == Prereleases::Allowed || !version.is_prerelease())

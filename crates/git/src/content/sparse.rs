@@ -13,10 +13,11 @@ use super::paths::Paths;
 use crate::obtain::{Fetch, Part, Trust, Wanted};
 use crate::pack::{Depth, Request};
 use crate::session::Session;
+use crate::supervise::supervise;
 use crate::tree::{Contents, Walk};
-use crate::{Content, Error, Lfs, Remote, Symlinks, supervised};
+use crate::{Content, Error, Lfs, Remote, Symlinks};
 
-/// How many files are asked for at once.
+/// The most files that are asked for at once.
 const BATCH: usize = 2_000;
 
 /// Makes sure that each of `folders` is there.
@@ -50,7 +51,7 @@ pub(super) async fn obtain(
         return Ok(None);
     }
     let (content, paths, scratch) = (content.clone(), paths.clone(), scratch.to_owned());
-    supervised(remote, move |remote, token, interrupt| {
+    supervise(remote, move |remote, token, interrupt| {
         let fetch = Fetch { remote, mirror: &mirror, token, interrupt, scratch: &scratch };
         match (Partly { fetch, content: &content, paths: &paths }).run(wanted) {
             // Some servers say that they can, but do not want to. If it is something else, the usual way meets it as well.
@@ -130,7 +131,7 @@ impl Partly<'_> {
     }
 }
 
-/// Whether the server leaves out what is not asked for, and gives away any object alone.
+/// True if the server leaves out what is not asked for, and gives away any object alone.
 fn can_leave_out(session: &mut Session) -> Result<bool, Error> {
     let handshake = session.handshake()?;
     let fetch = handshake.capabilities.capability("fetch");

@@ -1,14 +1,14 @@
-//! How charts and values files are asked for.
+//! References to charts and values files.
 
 use std::sync::LazyLock;
 
 use headwater_golang::filepath::clean;
-use regex::Regex;
+use headwater_golang::regexp::Regexp;
 
 use super::{Error, Problem, values};
 
 /// Names of charts in repositories; `None` cannot happen, the pattern is constant.
-static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([-a-z0-9]+/?\.?)+$").ok());
+static NAME: LazyLock<Option<Regexp>> = LazyLock::new(|| Regexp::new(r"^([-a-z0-9]+/?\.?)+$", Regexp::LARGEST).ok());
 
 /// Checks the name of a chart in a repository.
 ///

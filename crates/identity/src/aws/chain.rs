@@ -8,12 +8,14 @@ use url::Host;
 
 use super::sts;
 use crate::answer::{self, Answer, ask};
-use crate::{Error, Request, Token, read};
+use crate::issue::Token;
+use crate::token_file::read;
+use crate::{Error, Request};
 
 const SESSION: &str = "headwater";
-/// Where relative addresses of container credentials lead.
+/// The host of relative addresses of container credentials.
 const CONTAINER: &str = "http://169.254.170.2";
-/// Who may be asked for container credentials without TLS, beside this machine itself.
+/// Hosts that may be asked for container credentials without TLS, beside this machine itself.
 const CONTAINER_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
 const METADATA: &str = "http://169.254.169.254";
 const METADATA_V6: &str = "http://[fd00:ec2::254]";
@@ -41,7 +43,7 @@ pub(super) async fn keys(request: &Request<'_>, region: &str) -> Result<Token, E
     of_machine(request).await.map_err(|error| error.within("no EC2 IMDS role found"))
 }
 
-/// Where the container's credentials are, if it has any.
+/// The address of the container's credentials, if it has any.
 fn container(request: &Request<'_>) -> Result<Option<SafeUrl>, Error> {
     let variable = |name| request.environment.get(name);
     let address = match (variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), variable("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {

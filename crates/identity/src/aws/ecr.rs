@@ -13,13 +13,14 @@ use serde::Deserialize;
 use super::sign::{self, Scope};
 use super::{Keys, domain};
 use crate::answer::{self, Answer, ask};
+use crate::issue::Token;
 use crate::registry::{issued, name};
-use crate::{Error, Issued, Request, Token};
+use crate::{Error, Issued, Request};
 
 /// The public gallery, and the region that speaks for it.
 const PUBLIC: &str = "public.ecr.aws";
 const PUBLIC_REGION: &str = "us-east-1";
-/// Which hosts are registries, and of what region.
+/// A pattern of the hosts that are registries, with their region.
 const PATTERN: &str = concat!(
     r"([0-9+]*).dkr[.-]ecr(?:-fips)?\.([^/.]*)\.",
     r"(amazonaws\.com[.cn]*|amazonaws\.eu|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov|on\.aws)",
@@ -43,7 +44,7 @@ pub(crate) async fn registry(request: &Request<'_>) -> Result<Issued, Error> {
     issued(&Keys { region }, request, region, service.input(), async |keys| service.token(request, &keys).await).await
 }
 
-/// Who issues the password.
+/// The issuer of the password.
 #[derive(Debug, PartialEq, Eq)]
 enum Service<'a> {
     /// The registries of a region.

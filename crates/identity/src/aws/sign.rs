@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use reqwest::Method;
 use url::Url;
 
-use crate::Token;
+use crate::issue::Token;
 
 /// The password at `now`.
 pub(super) fn password(secret: &str, region: &str, url: &Url, now: DateTime<Utc>) -> String {

@@ -6,7 +6,8 @@ use reqwest::Method;
 
 use super::domain;
 use crate::answer::{self, ask, form};
-use crate::{Error, Request, Token};
+use crate::issue::Token;
+use crate::{Error, Request};
 
 /// The keys of `role`, in exchange for a token of who may assume it.
 pub(super) async fn assumed(request: &Request<'_>, region: &str, role: &str, session: &str, token: &str) -> Result<Token, Error> {
@@ -51,7 +52,7 @@ fn endpoint(request: &Request<'_>, region: &str) -> String {
     format!("https://sts{fips}.{region}.{}", domain(region))
 }
 
-/// What stands in the first element of this name. The service's names have no attributes and no prefixes.
+/// The text of the first element of this name. The service's names have no attributes and no prefixes.
 fn element(xml: &str, name: &str) -> Option<String> {
     let (_, rest) = xml.split_once(&format!("<{name}>"))?;
     let (inner, _) = rest.split_once(&format!("</{name}>"))?;

@@ -13,8 +13,10 @@ use url::{Host, Url};
 
 use super::Entra;
 use crate::answer::{ask, form};
+use crate::issue::Token;
 use crate::registry::{issued, name};
-use crate::{Error, Issued, Request, Token, read};
+use crate::token_file::read;
+use crate::{Error, Issued, Request};
 
 /// The registries of all clouds that are known, as a resource of Entra.
 const RESOURCE: &str = "https://containerregistry.azure.net";

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use super::sts::{self, Subject};
 use super::{CLOUD, SCOPES};
 use crate::answer::{self, ask};
-use crate::{Error, Request, Token, jwt, read};
+use crate::issue::Token;
+use crate::token_file::read;
+use crate::{Error, Request, jwt};
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";

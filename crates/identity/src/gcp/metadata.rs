@@ -7,7 +7,8 @@ use reqwest::Method;
 use super::SCOPES;
 use super::sts::issued;
 use crate::answer::{Answer, ask, web};
-use crate::{Error, Request, Token};
+use crate::issue::Token;
+use crate::{Error, Request};
 
 const HOST: &str = "169.254.169.254";
 
@@ -28,7 +29,7 @@ pub(super) async fn token(request: &Request<'_>) -> Result<Token, Error> {
     issued(&answer, sent)
 }
 
-/// What the server knows of the cluster that its machine belongs to.
+/// The attributes of the cluster that the machine belongs to, as the server knows them.
 pub(super) struct Cluster {
     project: String,
     location: String,
@@ -55,7 +56,7 @@ impl Cluster {
         format!("{}.svc.id.goog", self.project)
     }
 
-    /// What such a token is exchanged at.
+    /// The audience of a token that is exchanged.
     pub fn audience(&self) -> String {
         let Self { project, location, name } = self;
         let provider = format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{name}");

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::SCOPES;
 use crate::answer::{self, Answer, ask, form};
-use crate::{Error, Request, Token};
+use crate::issue::Token;
+use crate::{Error, Request};
 
 /// For how long tokens of an impersonated account are good, in seconds.
 pub(super) const LIFE: u32 = 3600;
@@ -19,13 +20,13 @@ pub(super) struct Subject<'a> {
     pub token: &'a str,
 }
 
-/// Where tokens are exchanged.
+/// The endpoint that exchanges tokens.
 pub(super) fn service(request: &Request<'_>) -> String {
     let base = request.environment.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STS").unwrap_or("https://sts.googleapis.com/");
     format!("{}/v1/token", base.trim_end_matches('/'))
 }
 
-/// Where an account is impersonated.
+/// The endpoint that impersonates an account.
 pub(super) fn impersonation(request: &Request<'_>, email: &str) -> String {
     let usual = "https://iamcredentials.googleapis.com/";
     let base = request.environment.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS").unwrap_or(usual);

@@ -1,6 +1,7 @@
 //! Tags, manifests and referrers.
 
 use super::*;
+use crate::manifest::DOCKER_MANIFEST;
 
 fn page(tags: &[&str]) -> String {
     serde_json::json!({"name": "a/b", "tags": tags}).to_string()
