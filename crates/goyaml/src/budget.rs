@@ -41,9 +41,14 @@ impl Budget {
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
         let share = self.in_aliases as f64 / self.count as f64;
         if self.in_aliases > 100 && self.count > 1000 && share > allowed_share(self.count) {
-            return Err(Error::Syntax(Problem::new("document contains excessive aliasing")));
+            return Err(Self::exceeded());
         }
         Ok(())
+    }
+
+    /// The error for a document that aliases bring too much into.
+    pub(super) fn exceeded() -> Error {
+        Error::Syntax(Problem::new("document contains excessive aliasing"))
     }
 }
 

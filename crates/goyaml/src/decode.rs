@@ -10,7 +10,7 @@ use super::Limits;
 use super::budget::{Budget, Origin};
 use super::error::{Error, Problem};
 use super::float::whole;
-use super::scalar::{Scalar, resolve, resolve_tagged};
+use super::scalar::{Scalar, is_merge, resolve, resolve_tagged};
 use super::tree::{Id, Kind, Node, Tree, read};
 
 /// The depth that the recursion over a document may have, whatever the limit; a thread's stack of 2 MiB bears twice as much.
@@ -163,8 +163,7 @@ impl<'t> Decoder<'t> {
     }
 
     fn is_merge(&self, key: Id) -> bool {
-        matches!(self.node(key).map(|node| &node.kind), Some(Kind::Scalar { tag, text, plain })
-            if text == "<<" && (*plain || tag.as_deref() == Some("tag:yaml.org,2002:merge")))
+        matches!(self.node(key).map(|node| &node.kind), Some(Kind::Scalar { tag, text, plain }) if is_merge(text, tag.as_deref(), *plain))
     }
 
     /// `<<`: a map, an alias of one, or a list of those, of which the first counts most.
@@ -276,7 +275,7 @@ impl<'t> Decoder<'t> {
 
 fn scalar(tag: Option<&str>, text: &str, plain: bool) -> Result<Scalar, Problem> {
     match tag.filter(|tag| !tag.is_empty()) {
-        Some(tag) => resolve_tagged(tag, text).map_err(|message| Problem::new(message).outlined("a value is not of the type of its tag")),
+        Some(tag) => resolve_tagged(tag, text).map_err(Problem::of_tag),
         None if plain => Ok(resolve(text)),
         None => Ok(Scalar::Text(text.to_owned())),
     }

@@ -83,6 +83,11 @@ impl Problem {
         Self { message: message.into(), outline: None, line: None, named: None }
     }
 
+    /// A scalar that does not fit its tag, in the words of [`super::resolve_tagged`], which hold its text.
+    pub(super) fn of_tag(message: String) -> Self {
+        Self::new(message).outlined("a value is not of the type of its tag")
+    }
+
     /// The same in a line, from 0.
     pub(super) fn in_line(self, line: usize) -> Self {
         Self { line: Some(line + 1), ..self }

@@ -261,25 +261,26 @@ impl<'r> Events<'r> {
     fn properties(&mut self) -> Result<Properties, Error> {
         let (mut anchor, mut tag) = (None, None);
         loop {
+            let line = self.next_line()?;
             match self.token()? {
                 Token::Anchor(name) if anchor.is_none() => anchor = Some(std::mem::take(name)),
-                Token::Tag { handle, suffix } if tag.is_none() => tag = Some((std::mem::take(handle), std::mem::take(suffix))),
+                Token::Tag { handle, suffix } if tag.is_none() => tag = Some((std::mem::take(handle), std::mem::take(suffix), line)),
                 _ => break,
             }
             self.scanner.next()?;
         }
-        let tag = tag.map(|(handle, suffix)| self.resolve_handle(&handle, suffix)).transpose()?;
+        let tag = tag.map(|(handle, suffix, line)| self.resolve_handle(&handle, suffix, line)).transpose()?;
         Ok((anchor, tag.filter(|tag| !tag.is_empty())))
     }
 
-    fn resolve_handle(&mut self, handle: &str, suffix: String) -> Result<String, Error> {
+    fn resolve_handle(&self, handle: &str, suffix: String, line: usize) -> Result<String, Error> {
         let own = self.prefixes.iter().find(|(known, _)| known == handle).map(|(_, prefix)| prefix.as_str());
         let prefix = match (own, handle) {
             (_, "") => return Ok(suffix),
             (Some(prefix), _) => prefix,
             (None, "!") => "!",
             (None, "!!") => "tag:yaml.org,2002:",
-            (None, _) => return Err(self.problem("found undefined tag handle")),
+            (None, _) => return Err(problem_in(line, "found undefined tag handle")),
         };
         Ok(format!("{prefix}{suffix}"))
     }
@@ -388,11 +389,15 @@ impl<'r> Events<'r> {
     /// An error at the next token. Upstream counts its line from 0, and does not name the first.
     fn problem(&mut self, problem: &str) -> Error {
         match self.next_line() {
-            Ok(0) => Error::Syntax(Problem::new(problem).in_line(0)),
-            Ok(line) => Error::Syntax(Problem::new(problem).in_line(line).naming(line)),
+            Ok(line) => problem_in(line, problem),
             Err(error) => error,
         }
     }
+}
+
+fn problem_in(line: usize, problem: &str) -> Error {
+    let problem = Problem::new(problem).in_line(line);
+    Error::Syntax(if line == 0 { problem } else { problem.naming(line) })
 }
 
 fn ends_document(token: &Token) -> bool {

@@ -19,6 +19,7 @@ mod float;
 mod input;
 mod order;
 mod print;
+mod replay;
 mod scalar;
 mod scanner;
 mod style;
@@ -35,6 +36,7 @@ pub use error::{Error, InputError, Problem};
 pub use events::{Event, Events};
 pub use float::text_of;
 pub use print::print;
+pub use replay::{Meaning, Replay, Step};
 pub use scalar::{Scalar, resolve, resolve_tagged};
 
 /// What a text may cost.

@@ -61,6 +61,11 @@ pub fn resolve_tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     }
 }
 
+/// Says if a scalar that is a key merges the map behind it.
+pub(super) fn is_merge(text: &str, tag: Option<&str>, plain: bool) -> bool {
+    text == "<<" && (plain || tag == Some("tag:yaml.org,2002:merge"))
+}
+
 /// Whether a text, written without quotes, would be read as that text, and as a string by every reader.
 pub fn reads_as_text(text: &str) -> bool {
     typed(text).is_none() && !timestamp::is_timestamp(text) && !is_base_60(text)
@@ -78,7 +83,7 @@ fn name(found: Option<&Scalar>) -> &'static str {
 }
 
 /// A plain scalar that is more than text; none is text.
-fn typed(text: &str) -> Option<Scalar> {
+pub(super) fn typed(text: &str) -> Option<Scalar> {
     let first = text.bytes().next();
     match first {
         None => return Some(Scalar::Null),

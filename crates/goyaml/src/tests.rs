@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod documents;
+mod replay;
 mod stream;
 
 use std::fmt::Write as _;
@@ -172,6 +173,8 @@ fn errors_name_upstream_s_lines() {
         ("a: [1", "line 1: did not find expected ',' or ']'"),
         ("a: @b", "found character that cannot start any token"),
         ("a:\n  - b\n c: 1", "line 2: did not find expected key"),
+        ("!e!x", "found undefined tag handle"),
+        ("a:\n  !e!x\n  &b y", "line 1: found undefined tag handle"),
         ("<html>\n<p>&nbsp;</p>: x\n :", "line 2: mapping values are not allowed in this context"),
     ];
     for (text, problem) in cases {

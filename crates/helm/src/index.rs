@@ -6,7 +6,6 @@
 mod decode;
 mod document;
 mod entry;
-mod fault;
 mod json;
 mod lookup;
 mod number;

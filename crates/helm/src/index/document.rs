@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
-use std::panic::{self, AssertUnwindSafe};
+use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 use headwater_golang::time;
@@ -96,17 +95,8 @@ impl Document {
     }
 
     fn read_yaml(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Error> {
-        let read = || match utf16(file)? {
-            Some(text) => Self::read_stream(Cursor::new(text), limits, pack),
-            None => Self::read_stream(BufReader::with_capacity(BUFFER, file), limits, pack),
-        };
-        // The parser panics at some faults of tags.
-        panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(Error::yaml("unknown problem parsing YAML content")))
-    }
-
-    fn read_stream(stream: impl BufRead, limits: &Limits, pack: Pack) -> Result<Self, Error> {
         let mut document = Self::new(pack);
-        if let Some(source) = Yaml::open(stream, limits)? {
+        if let Some(source) = Yaml::open(BufReader::with_capacity(BUFFER, file), limits)? {
             let mut decoder = Decoder::new(source, limits);
             if let Err(problem) = document.decode(&mut decoder) {
                 if matches!(problem, Error::Value(_)) {
@@ -297,27 +287,5 @@ fn is_json(file: &mut File) -> Result<bool, Error> {
         Ok(()) => Ok(true),
         Err(Error::NotJson) => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// The text of a file that says by its first bytes that it is UTF-16. Any other file is left at its beginning.
-fn utf16(mut file: &File) -> Result<Option<String>, Error> {
-    let mut mark = Vec::new();
-    file.take(2).read_to_end(&mut mark)?;
-    let unit: fn([u8; 2]) -> u16 = match mark.as_slice() {
-        [0xff, 0xfe] => u16::from_le_bytes,
-        [0xfe, 0xff] => u16::from_be_bytes,
-        _ => {
-            file.seek(SeekFrom::Start(0))?;
-            return Ok(None);
-        }
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let (pairs, rest) = bytes.as_chunks::<2>();
-    let text: Result<String, _> = char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect();
-    match text {
-        Ok(text) if rest.is_empty() => Ok(Some(text)),
-        _ => Err(Error::yaml("incomplete UTF-16 character")),
     }
 }

@@ -164,6 +164,13 @@ fn versions_are_sorted_the_newest_first_and_equal_ones_keep_their_order() {
 }
 
 #[test]
+fn a_text_may_end_without_a_line_end() {
+    let yaml = "apiVersion: v1\nentries:\n  a:\n  - name: a\n    version: 1.0.0\n    description: |\n      one\n      two";
+    assert!(accepted(yaml).contains("\"description\": \"one two\","));
+    assert!(accepted(format!("{yaml}\n")).contains("\"description\": \"one two \","));
+}
+
+#[test]
 fn aliases_and_merged_maps_work_as_in_go() {
     let yaml = "apiVersion: v1\nentries:\n  a:\n  - &e\n    name: a\n    version: 1.0.0\n    urls: &u [x, z]\n  - *e\n  - {<<: {name: a}, version: 2.0.0, urls: *u, home: &h z, icon: *h}\n";
     let out: String = accepted(yaml).lines().map(str::trim).collect();
