@@ -1,0 +1,4 @@
+//! Tests against real servers: chart repositories over HTTP, and registries.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod registries;
