@@ -1,4 +1,5 @@
 //! Tests against real servers: chart repositories over HTTP, and registries.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod index;
 mod registries;
