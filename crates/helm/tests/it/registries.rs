@@ -1,5 +1,7 @@
 //! Charts in a real registry: which versions there are, what is pulled, and what is no chart.
 
+mod hostile;
+
 use headwater_helm::pull;
 use headwater_http::{Clients, Proxies, Trust};
 use headwater_oci::{Credentials, Digest, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
