@@ -1,6 +1,7 @@
 //! Charts in a real registry: which versions there are, what is pulled, and what is no chart.
 
 mod hostile;
+mod versions;
 
 use headwater_helm::pull;
 use headwater_http::{Clients, Proxies, Trust};
