@@ -1,5 +1,6 @@
 //! Packed charts: loaded, merged with values files, and packaged again.
 
+mod downloads;
 mod hostile;
 mod values;
 
