@@ -83,7 +83,7 @@ const FETCH: &str = "failed to fetch Helm repository index: failed to cache inde
 /// What every failure to read one begins with.
 const LOAD: &str = "failed to load Helm repository from index YAML: failed to load index: ";
 
-const SMALL: &str = include_str!("helm_repository/small.yaml");
+const SMALL: &str = include_str!("../../crates/helm/tests/it/index/small.yaml");
 /// The digest of that.
 const SMALL_HEX: &str = "c157b8079ad158d2a60d5797ff583c34d449886f1373303cd75afa5aecdee147";
 
@@ -106,7 +106,7 @@ async fn an_index_becomes_an_artifact_byte_for_byte(server: &Server) {
         assert_eq!(message(&object, kind), format!("stored artifact: revision 'sha256:{SMALL_HEX}'"));
     }
     let stored = download(&object).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&stored), include_str!("helm_repository/small.json"));
+    assert_eq!(String::from_utf8_lossy(&stored), include_str!("../../crates/helm/tests/it/index/small.json"));
     check(&object, &stored);
     let linked = reqwest::get(status["url"].as_str().unwrap()).await.unwrap().bytes().await.unwrap();
     assert_eq!(linked, stored);

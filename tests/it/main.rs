@@ -24,7 +24,6 @@ mod parts;
 mod process;
 mod providers;
 mod proxies;
-mod registries;
 mod registry_charts;
 mod resilience;
 mod server;

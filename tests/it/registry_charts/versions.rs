@@ -18,15 +18,7 @@ async fn each_range_gives_its_newest_version_out_of_all_pages(api: &Server) {
     let Some(server) = registry::start(Options { page: Some(2), ..Options::default() }) else { return };
     push(&server, "charts", &["1.2.0+build.5", "1.0.0", "2.0.0-rc.1", "1.1.0", "0.9.0"]).await;
     server.push_chart("charts", "podinfo", "latest", &archive("9.9.9")).await;
-    let cases = [
-        ("star", "*", "1.2.0+build.5"),
-        ("empty", "", "1.2.0+build.5"),
-        ("range", "1.x", "1.2.0+build.5"),
-        ("older", ">=1.0.0 <1.2.0", "1.1.0"),
-        ("pre", ">=1.0.0-0", "2.0.0-rc.1"),
-        ("one", "1.0.0", "1.0.0"),
-        ("plus", "1.2.0+build.5", "1.2.0+build.5"),
-    ];
+    let cases = [("empty", "", "1.2.0+build.5"), ("pre", ">=1.0.0-0", "2.0.0-rc.1"), ("plus", "1.2.0+build.5", "1.2.0+build.5")];
     let world = World::new(api, "oci-versions").await;
     repositories(&world).source("h", in_clear(&server.address, "charts")).await;
     for (name, wanted, _) in cases {
@@ -102,17 +94,12 @@ on_each_server!(what_is_missing_is_told_and_pulled_when_it_appears);
 async fn what_is_missing_is_told_and_pulled_when_it_appears(api: &Server) {
     let Some(server) = registry::start(Options::default()) else { return };
     push(&server, "charts", &["1.0.0"]).await;
-    for tag in ["latest", "nightly"] {
-        server.push_chart("tags", "podinfo", tag, &archive("1.0.0")).await;
-    }
     let world = World::new(api, "oci-missing").await;
     let address = &server.address;
     order(&world, "range", in_clear(address, "charts"), "3.x").await;
     order(&world, "one", in_clear(address, "charts"), "3.0.0").await;
     // This name has to do with certificates and refusals, but what is wrong with it has not.
     order(&world, "nowhere", in_clear(address, "tls401"), "*").await;
-    order(&world, "tags", in_clear(address, "tags"), "*").await;
-    order(&world, "bad", in_clear(address, "charts"), "not a range").await;
     let find = "failed to get chart version for remote reference: ";
     assert_eq!(unpulled(&world, "range").await, format!("{find}could not locate a version matching provided version string 3.x"));
     let pull = "failed to download chart for remote reference: failed to get ";
@@ -124,15 +111,11 @@ async fn what_is_missing_is_told_and_pulled_when_it_appears(api: &Server) {
     let unknown = "response status code 404: name unknown: repository name not known to registry: map[name:tls401/podinfo]";
     let expected = format!("{}GET \"http://{address}/v2/tls401/podinfo/tags/list\": {unknown}", tags("tls401"));
     assert_eq!(unpulled(&world, "nowhere").await, expected);
-    let expected =
-        format!("{find}could not get tags for \"podinfo\": unable to locate any tags in provided repository: oci://{address}/tags/podinfo");
-    assert_eq!(unpulled(&world, "tags").await, expected);
-    assert_eq!(unpulled(&world, "bad").await, format!("{find}improper constraint: \"not a range\""));
 
-    for folder in ["charts", "tls401", "tags"] {
+    for folder in ["charts", "tls401"] {
         push(&server, folder, &["3.0.0"]).await;
     }
-    for name in ["range", "one", "nowhere", "tags"] {
+    for name in ["range", "one", "nowhere"] {
         let object = charts(&world).ready_at(name, "3.0.0").await;
         assert!(condition(&object, "FetchFailed").is_none());
     }

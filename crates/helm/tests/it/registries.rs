@@ -1,26 +1,24 @@
-//! The client of registries against a real one: what it lists, what it pulls, and how it is let in.
+//! Charts in a real registry: which versions there are, what is pulled, and what is no chart.
+
+mod hostile;
+mod versions;
 
 use headwater_helm::pull;
-use headwater_http::{Basic, ClientCertificate, ClientPair, Clients, Proxies, Trust};
-use headwater_oci::{Credentials, Descriptor, Digest, Error, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
-use headwater_testing::{
-    registry::{self, Access, Options, PASSWORD, USER},
-    tls::Authority,
-};
+use headwater_http::{Clients, Proxies, Trust};
+use headwater_oci::{Credentials, Digest, IMAGE_INDEX, IMAGE_MANIFEST, Limits, Registry, Scheme};
+use headwater_testing::registry::{self, Options};
 use serde_json::json;
 
 const ARCHIVE: &[u8] = b"the archive of a chart";
 
-fn clients(trust: &Trust) -> ClientPair {
-    Clients::new(Ok(Proxies::default())).pair(trust, None).unwrap()
+fn reader(server: &registry::Registry) -> Registry {
+    reader_of(&server.address)
 }
 
-fn reader(server: &registry::Registry, credentials: Credentials) -> Registry {
-    Registry::new(clients(&Trust::default()), &server.address, Scheme::Http, credentials, Limits::default()).unwrap()
-}
-
-fn basic(password: &str) -> Credentials {
-    Credentials::Basic(Basic::new(USER, password))
+/// The registry at `address`, in the clear and without credentials.
+fn reader_of(address: &str) -> Registry {
+    let clients = Clients::new(Ok(Proxies::default())).pair(&Trust::default(), None).unwrap();
+    Registry::new(clients, address, Scheme::Http, Credentials::Anonymous, Limits::default()).unwrap()
 }
 
 #[tokio::test]
@@ -30,7 +28,7 @@ async fn charts_are_listed_and_pulled() {
     for version in ["0.1.0", "1.0.0-rc.1", "0.2.0+build.1", "0.10.0"] {
         digest = server.push_chart("charts", "podinfo", version, ARCHIVE).await;
     }
-    let reader = reader(&server, Credentials::Anonymous);
+    let reader = reader(&server);
     let versions = pull::versions(&reader, "charts/podinfo").await.unwrap();
     assert_eq!(versions, ["1.0.0-rc.1", "0.10.0", "0.2.0+build.1", "0.1.0"]);
     let found = async |repository: &str, wanted: &str| pull::resolve(&reader, repository, "podinfo", wanted).await;
@@ -87,7 +85,7 @@ async fn what_is_no_chart_is_told_from_one() {
     let index = json!({"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": [inner]}).to_string();
     server.push_manifest("a", "index", IMAGE_INDEX, index.as_bytes()).await;
 
-    let reader = reader(&server, Credentials::Anonymous);
+    let reader = reader(&server);
     let refused = async |tag: &str| {
         let error = pull::pull(&reader, "a", tag, 100).await.unwrap_err().to_string();
         error.strip_prefix(&format!("failed to get 'oci://{}/a:{tag}': ", server.address)).unwrap().to_owned()
@@ -100,55 +98,4 @@ async fn what_is_no_chart_is_told_from_one() {
     for good in ["legacy", "index"] {
         assert_eq!(pull::pull(&reader, "a", good, 100).await.unwrap().bytes, b"rubbish");
     }
-
-    // The registry of the Distribution project has no API for referrers.
-    let subject = Digest::of(b"subject");
-    assert_eq!(reader.referrers("a", &subject, None).await.unwrap(), []);
-    server.push_manifest("a", &subject.fallback_tag(), IMAGE_INDEX, index.as_bytes()).await;
-    let referrers: Vec<Descriptor> = reader.referrers("a", &subject, None).await.unwrap();
-    assert_eq!(referrers[0].digest, Digest::of(legacy.as_bytes()));
-    let gone = Descriptor { digest: subject.clone(), ..referrers[0].clone() };
-    assert!(matches!(reader.blob("a", &gone, 10_000).await, Err(Error::NotFound { .. })));
-}
-
-#[tokio::test]
-async fn registries_let_in_who_they_know() {
-    for access in [Access::Basic, Access::Token] {
-        let Some(server) = registry::start(Options { access, ..Options::default() }) else { return };
-        server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
-        let pulled = async |credentials| pull::pull(&reader(&server, credentials), "charts/podinfo", "0.1.0", 100).await;
-        assert_eq!(pulled(basic(PASSWORD)).await.unwrap().bytes, ARCHIVE);
-        let tags = async |credentials| reader(&server, credentials).tags("charts/podinfo").await.unwrap_err().to_string();
-        let place = format!("GET \"http://{}/v2/charts/podinfo/tags/list\"", server.address);
-        let (wrong, nobody) = (tags(basic("wrong-password")).await, tags(Credentials::Anonymous).await);
-        let denied = "authentication required: [map[Action:pull Class: Name:charts/podinfo Type:repository]]";
-        let denied = format!("{place}: response status code 401: unauthorized: {denied}");
-        if access == Access::Basic {
-            assert_eq!(nobody, format!("{place}: basic credential not found"));
-            assert_eq!(wrong, denied);
-        } else {
-            assert_eq!(pulled(Credentials::Refresh(PASSWORD.into())).await.unwrap().bytes, ARCHIVE);
-            assert!(wrong.ends_with("/token\": response status code 401: unauthorized: incorrect username or password"), "{wrong}");
-            assert_eq!(nobody, denied);
-        }
-        assert!(![wrong, nobody].iter().any(|error| error.contains("wrong-password")));
-    }
-}
-
-#[tokio::test]
-async fn registries_are_reached_with_certificates() {
-    let (authority, owner) = (Authority::new(), Authority::new());
-    let options = Options { access: Access::Token, authority: Some(&authority), clients: Some(&owner), ..Options::default() };
-    let Some(server) = registry::start(options) else { return };
-    server.push_chart("charts", "podinfo", "0.1.0", ARCHIVE).await;
-    let trusting = Trust { ca: Some(authority.pem().as_bytes().to_vec()), certificate: None };
-    let (certificate, key) = owner.issue("client.test");
-    let certificate = ClientCertificate::new(certificate.pem().into_bytes(), key.serialize_pem().into_bytes());
-    let versions = async |trust: &Trust| {
-        let reader = Registry::new(clients(trust), &server.address, Scheme::Https, basic(PASSWORD), Limits::default()).unwrap();
-        pull::versions(&reader, "charts/podinfo").await
-    };
-    assert_eq!(versions(&Trust { certificate: Some(certificate), ..trusting.clone() }).await.unwrap(), ["0.1.0"]);
-    assert!(matches!(versions(&trusting).await, Err(Error::Unreachable { .. })));
-    assert!(matches!(versions(&Trust::default()).await, Err(Error::Unreachable { .. })));
 }
