@@ -5,3 +5,4 @@ mod alone;
 mod client;
 mod old_servers;
 mod packs;
+mod ssh;
