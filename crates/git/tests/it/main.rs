@@ -6,3 +6,4 @@ mod client;
 mod old_servers;
 mod packs;
 mod ssh;
+mod tls_clients;
