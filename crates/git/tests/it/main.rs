@@ -5,5 +5,6 @@ mod alone;
 mod client;
 mod old_servers;
 mod packs;
+mod proxies;
 mod ssh;
 mod tls_clients;
