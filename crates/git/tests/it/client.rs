@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use headwater_git::{Algorithms, Budget, Checkout, Content, Error, Limits, LocalRepositories, Mirrors, Reference, Remote, fetch, resolve};
+use headwater_git::{
+    Algorithms, Budget, Checkout, Content, Error, Head, Limits, LocalRepositories, Mirrors, Reference, Remote, fetch, resolve,
+};
 use headwater_http::{Clients, Credentials, SafeUrl, Trust};
 use headwater_storage::{Contents as _, Mode};
 use tempfile::TempDir;
@@ -62,6 +64,11 @@ impl Client {
         self.remote.url = SafeUrl::parse(url).unwrap();
     }
 
+    /// Asks what a reference is, and fetches nothing.
+    pub async fn ask(&self, reference: &Reference) -> Result<Head, Error> {
+        resolve(&self.now(), reference).await
+    }
+
     /// Fetches the whole tree of a reference, and reads all of it.
     pub async fn get(&self, reference: &Reference) -> Result<Fetched, Error> {
         self.get_part(reference, &Content::default()).await
@@ -69,13 +76,18 @@ impl Client {
 
     /// Fetches what `content` says, and reads all of it.
     pub async fn get_part(&self, reference: &Reference, content: &Content) -> Result<Fetched, Error> {
-        let now = Instant::now();
-        let remote = Remote { asked: now, deadline: now + self.timeout, ..self.remote.clone() };
+        let remote = self.now();
         let head = resolve(&remote, reference).await?;
         let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
         let checkout = fetch(&remote, &head, content, &scratch.path().join("fetch")).await?;
         let files = read(&checkout).map_err(|error| Error::Corrupt { url: remote.url.to_string(), message: error.to_string() })?;
         Ok(Fetched { revision: head.revision, files })
+    }
+
+    /// The remote, asked at this moment.
+    fn now(&self) -> Remote {
+        let now = Instant::now();
+        Remote { asked: now, deadline: now + self.timeout, ..self.remote.clone() }
     }
 }
 

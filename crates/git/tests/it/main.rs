@@ -5,6 +5,7 @@ mod alone;
 mod client;
 mod old_servers;
 mod packs;
+mod parts;
 mod proxies;
 mod ssh;
 mod tls_clients;
