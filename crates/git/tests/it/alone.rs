@@ -80,9 +80,9 @@ async fn a_fetch_in_a_process_of_its_own_reports_its_end() {
     assert_eq!(end.files, ["one", "two"]);
     assert_eq!(end.error, "");
 
-    git.repository("r.git").commit(&[("large", &"x".repeat(32 << 20))]);
+    git.repository("r.git").commit(&[("large", &"x".repeat(8 << 20))]);
     let end = fetch(&git.url("r.git"), Duration::from_secs(20), &[]).await;
-    assert!(end.memory > 32 << 20, "what is read is held: {} MiB", end.memory >> 20);
+    assert!(end.memory > 8 << 20, "what is read is held: {} MiB", end.memory >> 20);
 
     let end = fetch(&git.url("r.git"), Duration::from_secs(20), &[("git-max-tree-size", 1)]).await;
     assert!(end.error.ends_with("exceeds --git-max-tree-size") && !end.is_late, "{end:?}");
