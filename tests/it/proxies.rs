@@ -2,19 +2,9 @@
 
 mod environment;
 
-use std::time::{Duration, Instant};
-
 use headwater_testing::{
-    git::{
-        client::clone,
-        server::{Access, GitServer},
-    },
-    needs,
-    proxy::{
-        http::{HttpProxy, Manner},
-        socks::{Guests, Socks},
-    },
-    ssh::Sshd,
+    git::server::GitServer,
+    proxy::{http::HttpProxy, socks::Guests},
     tls::Authority,
 };
 use serde_json::{Value, json};
@@ -34,7 +24,6 @@ const MEMBERS: Guests = Guests::Only("guest", PASSWORD);
 struct Hidden {
     world: World,
     secure: GitServer,
-    authority: Authority,
 }
 
 impl Hidden {
@@ -49,7 +38,7 @@ impl Hidden {
             git.repository("r.git").commit(FILES);
         }
         world.space.secret("ca", &[("ca.crt", &authority.pem())]).await;
-        Self { world, secure, authority }
+        Self { world, secure }
     }
 
     /// What a proxy has to know.
@@ -139,152 +128,6 @@ async fn an_http_proxy_leads_to_http_and_https() {
     hidden.tells_no_secret().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_credentials_of_the_repository_pass_the_proxy_of_https_unseen() {
-    let hidden = Hidden::new("proxy-both").await;
-    hidden.secure.set_access(Access::Basic("user", "pass"));
-    let proxy = HttpProxy::start(MEMBERS, &hidden.names()).await;
-    hidden.proxy("p", &proxy.url, Some(("guest", PASSWORD))).await;
-    hidden.world.space.secret("s", &[("username", "user"), ("password", "pass"), ("ca.crt", &hidden.authority.pem())]).await;
-    let mut spec = secure("p");
-    spec["secretRef"] = json!({"name": "s"});
-    hidden.world.space.source("x", spec).await;
-    hidden.world.space.ready("x").await;
-    for request in proxy.asked() {
-        let named = request.head.lines().any(|line| line.to_ascii_lowercase().starts_with("authorization:"));
-        assert!(request.method == "CONNECT" && !named, "{request:?}");
-    }
-    hidden.tells_no_secret().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_speaks_tls_is_trusted_by_the_ca_of_the_object() {
-    let hidden = Hidden::new("proxy-tls").await;
-    let proxy = HttpProxy::start_tls(&hidden.authority, MEMBERS, &hidden.names()).await;
-    hidden.proxy("p", &proxy.url, Some(("guest", PASSWORD))).await;
-    hidden.world.space.source("trusted", secure("p")).await;
-    hidden.world.space.source("untrusted", plain("p")).await;
-    hidden.world.space.ready("trusted").await;
-    hidden.world.space.failed("untrusted", "GitOperationFailed").await;
-    assert!(proxy.asked().iter().all(|request| request.method == "CONNECT"));
-    hidden.tells_no_secret().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_socks_proxy_leads_to_http_and_https_and_resolves_their_names() {
-    let hidden = Hidden::new("proxy-socks").await;
-    let open = Socks::start(Guests::Anyone, &hidden.names()).await;
-    let closed = Socks::start(MEMBERS, &hidden.names()).await;
-    hidden.proxy("open", &open.url, None).await;
-    hidden.proxy("right", &closed.url, Some(("guest", PASSWORD))).await;
-    hidden.proxy("wrong", &closed.url, Some(("guest", "wrong"))).await;
-    hidden.proxy("none", &closed.url, None).await;
-    for name in ["open", "right", "wrong", "none"] {
-        hidden.sources(name).await;
-    }
-    hidden.ready("open").await;
-    hidden.ready("right").await;
-    hidden.failed("wrong").await;
-    hidden.failed("none").await;
-    for socks in [open, closed] {
-        let asked = socks.asked();
-        assert!(asked.iter().all(|target| target.starts_with("git.test:")) && asked.len() >= 2, "{asked:?}");
-    }
-    hidden.tells_no_secret().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_socks_proxy_leads_to_ssh() {
-    needs!("sshd");
-    let world = World::with(embedded(), "proxy-ssh", &["--log-level=trace"]).await;
-    let sshd = Sshd::start().await;
-    sshd.repository("r.git").commit(FILES);
-    let address = ([127, 0, 0, 1], sshd.port).into();
-    let open = Socks::start(Guests::Anyone, &[("git.test:2222", address)]).await;
-    let closed = Socks::start(MEMBERS, &[("git.test:2222", address)]).await;
-    world.space.secret("key", &[("identity", &sshd.client.private), ("known_hosts", &sshd.known_hosts_as("[git.test]:2222"))]).await;
-    world.space.secret("open", &[("address", &open.url)]).await;
-    world.space.secret("right", &[("address", &closed.url), ("username", "guest"), ("password", PASSWORD)]).await;
-    world.space.secret("wrong", &[("address", &closed.url), ("username", "guest"), ("password", "wrong")]).await;
-    let url = format!("ssh://{}@git.test:2222{}/r.git", sshd.user, sshd.root().display());
-    for name in ["open", "right", "wrong"] {
-        let spec = json!({
-            "url": url, "timeout": "10s", "ref": {"branch": "main"}, "secretRef": {"name": "key"}, "proxySecretRef": {"name": name},
-        });
-        world.space.source(name, spec).await;
-    }
-    world.space.ready("open").await;
-    world.space.ready("right").await;
-    world.space.failed("wrong", "GitOperationFailed").await;
-    for socks in [open, closed] {
-        let asked = socks.asked();
-        assert!(!asked.is_empty() && asked.iter().all(|target| target == "git.test:2222"), "{asked:?}");
-    }
-    let told = format!("{:?}{}", world.space.events().await, world.controller.log());
-    assert!(!told.contains(PASSWORD));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_misbehaves_fails_the_pass_in_time() {
-    let hidden = Hidden::new("proxy-bad").await;
-    let manners = [
-        ("hang", Manner::Hang),
-        ("garbage", Manner::Garbage),
-        ("endless", Manner::Endless),
-        ("bad-gateway", Manner::Status(502)),
-        ("forbidden", Manner::Status(403)),
-    ];
-    let mut proxies = Vec::new();
-    let start = Instant::now();
-    for (name, manner) in manners {
-        let proxy = HttpProxy::start(Guests::Anyone, &hidden.names()).await;
-        proxy.set_manner(manner);
-        hidden.proxy(name, &proxy.url, None).await;
-        for (scheme, mut spec) in [("http", plain(name)), ("https", secure(name))] {
-            spec["timeout"] = json!("2s");
-            hidden.world.space.source(&format!("{scheme}-{name}"), spec).await;
-        }
-        proxies.push(proxy);
-    }
-    for (name, _) in manners {
-        hidden.failed(name).await;
-    }
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    for proxy in &proxies {
-        proxy.set_manner(Manner::Serve);
-    }
-    for (name, _) in manners {
-        hidden.ready(name).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_that_cannot_be_reached_is_not_gone_around() {
-    let hidden = Hidden::new("proxy-gone").await;
-    for (name, scheme) in [("http", "http"), ("socks", "socks5")] {
-        hidden.proxy(name, &format!("{scheme}://127.0.0.1:1"), None).await;
-        let mut spec = plain(name);
-        spec["url"] = json!(hidden.world.git.url("r.git"));
-        hidden.world.space.source(name, spec).await;
-    }
-    for name in ["http", "socks"] {
-        hidden.world.space.failed(name, "GitOperationFailed").await;
-    }
-    assert!(hidden.world.git.seen().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_of_the_object_is_used_for_loopback_too() {
-    let hidden = Hidden::new("proxy-loopback").await;
-    let proxy = HttpProxy::start(Guests::Anyone, &[]).await;
-    hidden.proxy("p", &proxy.url, None).await;
-    let mut spec = plain("p");
-    spec["url"] = json!(hidden.world.git.url("r.git"));
-    hidden.world.space.source("x", spec).await;
-    hidden.world.space.ready("x").await;
-    assert!(!proxy.asked().is_empty());
-}
-
 /// A name, what the Secret holds, and why it is refused.
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
@@ -314,38 +157,4 @@ async fn a_secret_that_names_no_proxy_is_told_why() {
     let wanted = format!("failed to configure proxy options: secret '{}/gone' not found", world.space.name);
     assert_eq!(message(&object, "FetchFailed"), wanted);
     assert!(world.git.seen().is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn git_itself_passes_these_proxies() {
-    let (git, folder) = (GitServer::start().await, tempfile::tempdir().unwrap());
-    git.repository("r.git").commit(FILES);
-    let trusted = Authority::new();
-    let names = [("git.test:80", git.address())];
-    let (open, closed) = (HttpProxy::start(Guests::Anyone, &names).await, HttpProxy::start(MEMBERS, &names).await);
-    let secure = HttpProxy::start_tls(&trusted, Guests::Anyone, &names).await;
-    let (socks, members) = (Socks::start(Guests::Anyone, &names).await, Socks::start(MEMBERS, &names).await);
-    let bundle = folder.path().join("ca.pem");
-    std::fs::write(&bundle, trusted.pem()).unwrap();
-    let trust = format!("http.proxySSLCAInfo={}", bundle.display());
-    let as_guest = |url: &str, password: &str| url.replace("://", &format!("://guest:{password}@")).replace("socks5:", "socks5h:");
-    let cases = [
-        ("open", open.url.clone(), true),
-        ("right", as_guest(&closed.url, PASSWORD), true),
-        ("wrong", as_guest(&closed.url, "wrong"), false),
-        ("secure", secure.url.clone(), true),
-        ("socks", socks.url.replace("socks5:", "socks5h:"), true),
-        ("socks-right", as_guest(&members.url, PASSWORD), true),
-        ("socks-wrong", as_guest(&members.url, "wrong"), false),
-    ];
-    for (name, address, right) in cases {
-        let setting = format!("http.proxy={address}");
-        let result = clone("http://git.test/r.git".to_owned(), &folder.path().join(name), &[&setting, &trust], &[]).await;
-        assert_eq!(result.is_ok(), right, "{name}: {result:?}");
-    }
-    for manner in [Manner::Garbage, Manner::Status(502)] {
-        open.set_manner(manner);
-        let setting = format!("http.proxy={}", open.url);
-        assert!(clone("http://git.test/r.git".to_owned(), &folder.path().join("bad"), &[&setting], &[]).await.is_err());
-    }
 }

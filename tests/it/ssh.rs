@@ -1,23 +1,15 @@
 //! Sources over SSH, from OpenSSH's own server.
 
-mod broken;
-mod identity;
-mod known_hosts;
-
-use std::{fs, path::Path};
-
 use headwater_testing::{
-    git::client::clone,
     needs,
-    proxy::relay::{Cut, Relay},
-    ssh::{Pair, Sshd, write_private},
+    ssh::{Pair, Sshd},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
     artifact::{files, listing},
     cluster::{Server, embedded, on_each_server},
-    namespace::{message, revision},
+    namespace::{condition, message, revision, status_is},
     world::World,
 };
 
@@ -66,201 +58,104 @@ async fn a_branch_over_ssh_becomes_an_artifact_and_so_does_its_next_commit(serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_way_to_name_a_commit_works_with_each_version_of_the_protocol() {
-    needs!("sshd");
-    // A server that does not accept the variable speaks the oldest version.
-    for (test, options, protocol) in [("ssh-v2", &[][..], "version=2"), ("ssh-v0", &["AcceptEnv LANG"][..], "")] {
-        let world = World::new(embedded(), test).await;
-        let sshd = Sshd::with(options).await;
-        let repository = sshd.repository("r.git");
-        let one = repository.commit(FILES);
-        repository.tag("v1.0.0");
-        let two = repository.commit(&[("z", "2")]);
-        repository.annotated_tag("v1.2.0");
-        repository.set_ref("refs/pull/7/head", &one);
-        let three = repository.commit(&[("z", "3")]);
-        let branch = repository.commit_to("feature/one", &[("f", "1")]);
-        sshd.obey_with(&["GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_0=false"]);
-        secret(&world, "key", &sshd.client.private, &sshd.known_hosts()).await;
-        let cases = [
-            ("branch", json!({"branch": "main"}), format!("main@sha1:{three}")),
-            ("slash", json!({"branch": "feature/one"}), format!("feature/one@sha1:{branch}")),
-            ("tag", json!({"tag": "v1.0.0"}), format!("v1.0.0@sha1:{one}")),
-            ("annotated", json!({"tag": "v1.2.0"}), format!("v1.2.0@sha1:{two}")),
-            ("semver", json!({"semver": ">=1.0.0"}), format!("v1.2.0@sha1:{two}")),
-            ("name", json!({"name": "refs/pull/7/head"}), format!("refs/pull/7/head@sha1:{one}")),
-            ("commit", json!({"branch": "main", "commit": two}), format!("main@sha1:{two}")),
-            ("commit-alone", json!({"commit": two}), format!("sha1:{two}")),
-        ];
-        for (name, reference, _) in &cases {
-            let mut spec = spec(&sshd.url("r.git"), "key");
-            spec["ref"] = reference.clone();
-            world.space.source(name, spec).await;
-        }
-        for (name, _, expected) in &cases {
-            world.space.ready_at(name, expected).await;
-        }
-        let asked = sshd.asked();
-        assert!(asked.iter().all(|asked| asked.protocol == protocol), "{asked:?}");
+async fn the_passphrase_of_a_key_is_in_the_secret_and_no_secret_is_told() {
+    const PASSPHRASE: &str = "pa55phrase-hidden";
+    needs!("sshd", "ssh-keygen");
+    let (world, sshd, _) = world("ssh-passphrase", &["--log-level=trace"], &[]).await;
+    // Few rounds of the key derivation, because they cost time on purpose.
+    let key = sshd.client.rewritten(&["-N", PASSPHRASE, "-a", "2"]);
+    let known_hosts = sshd.known_hosts();
+    for (name, passphrase) in [("right", Some(PASSPHRASE)), ("wrong", Some("wr0ng-hidden")), ("missing", None), ("empty", Some(""))] {
+        let mut data = vec![("identity", key.private.as_str()), ("known_hosts", known_hosts.as_str())];
+        data.extend(passphrase.map(|passphrase| ("password", passphrase)));
+        world.space.secret(name, &data).await;
+        world.space.source(name, spec(&sshd.url("r.git"), name)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_named_in_the_url_is_git() {
-    needs!("sshd");
-    let (world, sshd, _) = world("ssh-user", &[], &[]).await;
-    let path = sshd.url("r.git").split_once('@').unwrap().1.to_owned();
-    world.space.source("default", spec(&format!("ssh://{path}"), "key")).await;
-    world.space.source("named", spec(&format!("ssh://no-such-user@{path}"), "key")).await;
-    // A password in the URL is of no use with a key, and nothing may tell it.
-    let path = sshd.url("r.git").replacen('@', ":pa55word-hidden@", 1);
-    world.space.source("password", spec(&path, "key")).await;
+    // Neither is a password in the URL, which is of no use with a key.
+    let url = sshd.url("r.git").replacen('@', ":pa55word-hidden@", 1);
+    world.space.source("password", spec(&url, "key")).await;
     world.space.ready("password").await;
-    if sshd.user == "git" {
-        world.space.ready("default").await;
-    } else {
-        let object = world.space.failed("default", "GitOperationFailed").await;
-        assert!(message(&object, "FetchFailed").contains("unable to authenticate"), "{}", object["status"]);
-        let log = sshd.log();
-        assert!(log.contains("user git "), "{log}");
+    world.space.ready("right").await;
+    let object = world.space.failed("wrong", "GitOperationFailed").await;
+    let text = message(&object, "FetchFailed");
+    let start = "failed to checkout and determine revision: unable to construct auth method with options: ";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.contains("decryption password incorrect"), "{text}");
+    for name in ["missing", "empty"] {
+        let object = world.space.failed(name, "AuthenticationFailed").await;
+        let secret = format!("{}/{name}", world.space.name);
+        let wanted = format!("SSH identity key is encrypted but no 'password' field was provided in the secret '{secret}'");
+        assert_eq!(message(&object, "FetchFailed"), wanted);
     }
-    world.space.failed("named", "GitOperationFailed").await;
-    assert!(sshd.log().contains("user no-such-user "), "{}", sshd.log());
-    assert!(!world.controller.log().contains("pa55word-hidden"));
+    let told = format!("{:?}{}{:?}", world.space.events().await, world.controller.log(), world.controller.events.posted());
+    let inside = sshd.client.private.lines().nth(2).unwrap();
+    for hidden in [PASSPHRASE, "wr0ng-hidden", "pa55word-hidden", inside] {
+        assert!(!told.contains(hidden), "{hidden} is told");
+    }
 }
 
+/// A name, what the Secret holds, and what it lacks.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_is_quoted_so_that_no_shell_takes_it_apart() {
-    // What stands in the URL, and the folder that it means.
-    const PATHS: [(&str, &str, &str); 7] = [
-        ("space", "a%20b.git", "a b.git"),
-        ("quote", "it%27s.git", "it's.git"),
-        ("command", "a%27;%20touch%20touched;%20%27.git", "a'; touch touched; '.git"),
-        ("dollar", "$(touch%20touched).git", "$(touch touched).git"),
-        ("backtick", "%60touch%20touched%60.git", "`touch touched`.git"),
-        ("backslash", "a%5Cb.git", "a\\b.git"),
-        ("exclamation", "wow!!%21.git", "wow!!!.git"),
+async fn a_secret_that_lacks_a_part_is_told_which() {
+    needs!("sshd");
+    let (world, sshd, _) = world("ssh-parts", &[], &[]).await;
+    let (private, known_hosts) = (sshd.client.private.clone(), sshd.known_hosts());
+    let cases: [Case; 4] = [
+        ("no-hosts", &[("identity", &private)], "known_hosts"),
+        ("empty-hosts", &[("identity", &private), ("known_hosts", "")], "known_hosts"),
+        ("no-identity", &[("known_hosts", &known_hosts)], "identity"),
+        ("basic", &[("username", "u"), ("password", "p")], "identity"),
     ];
-    needs!("sshd");
-    let (world, sshd, _) = world("ssh-quote", &["--concurrent=8"], &[]).await;
-    sshd.answer(&format!("cd \"$(mktemp -d -p {})\" && exec sh -c \"$SSH_ORIGINAL_COMMAND\"", sshd.root().display()));
-    for (name, path, folder) in PATHS {
-        sshd.repository(folder).commit(&[(name, "")]);
-        world.space.source(name, spec(&sshd.url(path), "key")).await;
+    for (name, data, _) in cases {
+        world.space.secret(name, data).await;
+        world.space.source(name, spec(&sshd.url("r.git"), name)).await;
     }
-    for (name, _, _) in PATHS {
-        let object = world.space.ready(name).await;
-        assert_eq!(files(&listing(&object).await), [name]);
+    let mut none = spec(&sshd.url("r.git"), "");
+    none.as_object_mut().unwrap().remove("secretRef");
+    world.space.source("none", none).await;
+    for (name, part) in cases.iter().map(|(name, _, part)| (*name, *part)).chain([("none", "identity")]) {
+        let object = world.space.failed(name, "AuthenticationFailed").await;
+        let wanted = format!("failed to configure authentication options: invalid 'ssh' auth option: '{part}' is required");
+        assert_eq!(message(&object, "FetchFailed"), wanted, "{name}");
     }
-    for asked in sshd.asked() {
-        let path = asked.command.strip_prefix("git-upload-pack '").unwrap_or_else(|| panic!("{asked:?}"));
-        assert!(path.starts_with(sshd.root().to_str().unwrap()), "{asked:?}");
-    }
-    for folder in fs::read_dir(sshd.root()).unwrap() {
-        assert!(!fs::exists(folder.unwrap().path().join("touched")).unwrap(), "a shell took a path apart");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_looks_like_an_option_stays_a_path() {
-    const PATHS: [(&str, &str); 4] =
-        [("short", "/-u.git"), ("long", "/--upload-pack=touch%20x/r.git"), ("nul", "/r%00.git"), ("line", "/r.git%0Atouch%20x")];
-    needs!("sshd");
-    let (world, sshd, _) = world("ssh-option", &["--concurrent=4"], &[]).await;
-    for (name, path) in PATHS {
-        let url = format!("ssh://{}@127.0.0.1:{}{path}", sshd.user, sshd.port);
-        world.space.source(name, spec(&url, "key")).await;
-    }
-    for (name, _) in PATHS {
-        let object = world.space.wait(name, "not Ready", |object| !message(object, "FetchFailed").is_empty()).await;
-        let text = message(&object, "FetchFailed");
-        assert!(!text.contains(['\0', '\n', '\r']), "{text:?}");
-        assert!(object["status"]["artifact"].is_null());
-    }
-    for asked in sshd.asked() {
-        let argument = asked.command.strip_prefix("git-upload-pack '/").and_then(|path| path.strip_suffix('\''));
-        assert!(argument.is_some_and(|path| !path.contains('\'')), "{asked:?}");
-        assert_ne!(argument, Some("r"), "the path ends before its NUL");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_looks_like_an_option_is_a_host_that_is_not_there() {
-    needs!("sshd");
-    let (world, sshd, _) = world("ssh-host", &[], &[]).await;
-    let mark = world.folder.path().join("mark");
-    let url = format!("ssh://-oProxyCommand=touch%20{}/r.git", mark.display().to_string().replace('/', "%2F"));
-    match world.space.try_source("x", spec(&url, "key")).await {
-        Ok(_) => {
-            world.space.wait("x", "not Ready", |object| !message(object, "FetchFailed").is_empty()).await;
-        }
-        Err(error) => assert!(error.to_string().contains("spec.url"), "{error}"),
-    }
-    assert!(!fs::exists(mark).unwrap());
     assert!(sshd.asked().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_is_not_there_is_not_found() {
+async fn a_host_key_that_changes_is_refused_until_it_is_the_old_one_again() {
     needs!("sshd");
-    let (world, sshd, _) = world("ssh-missing", &[], &[]).await;
-    world.space.source("x", spec(&sshd.url("none.git"), "key")).await;
+    let (world, mut sshd, head) = world("ssh-changed", &[], &[]).await;
+    world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
+    let before = world.space.ready("x").await;
+    let asked = sshd.asked().len();
+
+    let old = sshd.hosts.clone();
+    let impostor = vec![Pair::fixed("one"), Pair::fixed("other-ecdsa")];
+    sshd.restart(impostor).await;
+    world.space.patch("x", &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}})).await;
     let object = world.space.failed("x", "GitOperationFailed").await;
-    assert!(message(&object, "FetchFailed").contains("repository not found"), "{}", object["status"]);
-    sshd.repository("none.git").commit(FILES);
-    world.space.ready("x").await;
+    assert!(message(&object, "FetchFailed").contains("key mismatch"), "{}", object["status"]);
+    assert!(status_is(&object, "FetchFailed", "True"));
+    assert_eq!(object["status"]["artifact"], before["status"]["artifact"], "what was fetched stays");
+    assert_eq!(sshd.asked().len(), asked);
 
-    // Hosts that serve many say it in words of their own.
-    sshd.answer("echo 'ERROR: Repository not found.' >&2; echo 'fatal: Could not read from remote repository.' >&2; exit 128");
-    world.space.source("hosted", spec(&sshd.url("hosted.git"), "key")).await;
-    let object = world.space.failed("hosted", "GitOperationFailed").await;
-    assert!(message(&object, "FetchFailed").contains("repository not found"), "{}", object["status"]);
+    sshd.restart(old).await;
+    let object = world.space.ready("x").await;
+    assert_eq!(revision(&object), format!("main@sha1:{head}"));
+    assert!(condition(&object, "FetchFailed").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_sources_of_one_host_are_fetched_side_by_side() {
+async fn the_algorithms_of_the_command_line_are_those_that_are_used() {
     needs!("sshd");
-    let (world, sshd, head) = world("ssh-many", &["--concurrent=10"], &[]).await;
-    for n in 0..20 {
-        world.space.source(&format!("x{n}"), spec(&sshd.url("r.git"), "key")).await;
-    }
-    for n in 0..20 {
-        world.space.ready_at(&format!("x{n}"), &format!("main@sha1:{head}")).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn git_itself_gets_in_with_the_right_key_to_the_right_host() {
-    needs!("sshd", "ssh", "ssh-keygen");
-    let (mut sshd, folder) = (Sshd::start().await, tempfile::tempdir().unwrap());
-    sshd.repository("r.git").commit(FILES);
-    let (key, known, unknown) = (folder.path().join("key"), folder.path().join("known"), folder.path().join("unknown"));
-    write_private(&key, &sshd.client.private);
-    fs::write(&known, sshd.known_hosts()).unwrap();
-    fs::write(&unknown, "").unwrap();
-    let ssh = |hosts: &Path| {
-        let options = "-F none -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes -o BatchMode=yes";
-        format!("ssh {options} -o UserKnownHostsFile={} -i {}", hosts.display(), key.display())
-    };
-    let (right, wrong) = (ssh(&known), ssh(&unknown));
-    clone(sshd.url("r.git"), &folder.path().join("right"), &[], &[("GIT_SSH_COMMAND", &right)]).await.unwrap();
-    assert_eq!(sshd.asked().len(), 1, "{:?}", sshd.asked());
-    assert_eq!(sshd.asked()[0].protocol, "version=2");
-    assert!(clone(sshd.url("r.git"), &folder.path().join("wrong"), &[], &[("GIT_SSH_COMMAND", &wrong)]).await.is_err());
-
-    let relay = Relay::start(([127, 0, 0, 1], sshd.port).into(), Cut::Close(2_000)).await;
-    fs::write(&known, sshd.known_hosts_as(&format!("[127.0.0.1]:{}", relay.port))).unwrap();
-    let url = sshd.url_at(relay.port, "r.git");
-    assert!(clone(url.clone(), &folder.path().join("cut"), &[], &[("GIT_SSH_COMMAND", &right)]).await.is_err());
-    assert_eq!(relay.most(), 2_000);
-    relay.set_cut(Cut::Never);
-    clone(url, &folder.path().join("whole"), &[], &[("GIT_SSH_COMMAND", &right)]).await.unwrap();
-
-    let authority = Pair::fixed("one");
-    fs::write(&known, format!("@cert-authority {} {}\n", sshd.host(), authority.public)).unwrap();
-    for (name, principal, trusted) in [("certified", "127.0.0.1", true), ("principal", "example.com", false)] {
-        sshd.certify(&authority, &["-h", "-n", principal]).await;
-        let result = clone(sshd.url("r.git"), &folder.path().join(name), &[], &[("GIT_SSH_COMMAND", &right)]).await;
-        assert_eq!(result.is_ok(), trusted, "{name}: {result:?}");
+    let flags = ["--ssh-kex-algos=ecdh-sha2-nistp384,ecdh-sha2-nistp256", "--ssh-hostkey-algos=rsa-sha2-512"];
+    let (world, sshd, _) = world("ssh-algorithms", &flags, &[]).await;
+    world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
+    world.space.ready("x").await;
+    let log = sshd.log();
+    for line in ["kex: algorithm: ecdh-sha2-nistp384", "kex: host key algorithm: rsa-sha2-512"] {
+        assert!(log.contains(line), "no {line:?} in {log}");
     }
 }

@@ -5,36 +5,32 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::join_all;
+use headwater_git::Error;
 use headwater_testing::{
     needs, noise,
     proxy::relay::{Cut, Relay},
     ssh::Sshd,
 };
-use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
-use super::{secret, spec, world};
-use crate::support::{
-    artifact::{files, listing},
-    namespace::{condition, message},
-    world::World,
-};
+use super::{client, guest, server};
+use crate::client::{Client, main};
 
-/// Longer than any pass with a timeout of two seconds may take on a busy machine.
+/// Longer than any fetch with a timeout of two seconds may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(40);
 
-/// A source through a relay in front of the server.
-async fn relayed(world: &World, sshd: &Sshd, name: &str, cut: Cut, timeout: &str) -> Relay {
+/// A client behind a relay in front of the server, and its timeout in seconds.
+async fn relayed(sshd: &Sshd, cut: Cut, timeout: u64) -> (Relay, Client) {
     let relay = Relay::start(SocketAddr::from(([127, 0, 0, 1], sshd.port)), cut).await;
-    secret(world, name, &sshd.client.private, &sshd.known_hosts_as(&format!("[127.0.0.1]:{}", relay.port))).await;
-    let mut spec = spec(&sshd.url_at(relay.port, "big.git"), name);
-    spec["timeout"] = timeout.into();
-    world.space.source(name, spec).await;
-    relay
+    let known_hosts = sshd.known_hosts_as(&format!("[127.0.0.1]:{}", relay.port));
+    let mut client = client(&sshd.url_at(relay.port, "big.git"), &sshd.client.private, &known_hosts);
+    client.timeout = Duration::from_secs(timeout);
+    (relay, client)
 }
 
 /// A repository of which a fetch is some kilobytes long.
@@ -43,61 +39,46 @@ fn big(sshd: &Sshd) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_drops_at_any_stage_fails_the_pass_and_the_next_one_is_whole() {
+async fn a_connection_that_drops_at_any_stage_fails_the_fetch_and_the_next_one_is_whole() {
     needs!("sshd");
-    let (world, sshd, _) = world("ssh-cut", &["--concurrent=20"], &[]).await;
+    let (sshd, _) = server(&[]).await;
     big(&sshd);
-    let whole = relayed(&world, &sshd, "whole", Cut::Never, "10s").await;
-    world.space.ready("whole").await;
-    let most = whole.most();
+    let (relay, whole) = relayed(&sshd, Cut::Never, 30).await;
+    whole.get(&main()).await.unwrap();
+    let most = relay.most();
     assert!(most > 20_000, "{most}");
 
     // Close together where the handshake is, and then evenly to the last bytes of the pack.
     let early = [0, 1, 20, 100, 1_000, 1_300, 1_600, 1_900, 2_200, 2_500, 2_800];
     let late = (1..8).map(|part| 3_000 + (most - 4_000) * part / 8);
-    let mut relays = Vec::new();
-    for (number, limit) in early.into_iter().chain(late).enumerate() {
-        let name = format!("x{number}");
-        relays.push((relayed(&world, &sshd, &name, Cut::Close(limit), "10s").await, name, limit));
-    }
-    for (_, name, limit) in &relays {
-        let object = world.space.failed(name, "GitOperationFailed").await;
-        let text = message(&object, "FetchFailed");
-        assert!(text.contains("unable to clone 'ssh://"), "after {limit} bytes: {text}");
-        assert!(object["status"]["artifact"].is_null(), "after {limit} bytes");
-    }
-    for (relay, _, _) in &relays {
+    let cases = early.into_iter().chain(late).map(async |limit| {
+        let (relay, client) = relayed(&sshd, Cut::Close(limit), 30).await;
+        let error = client.get(&main()).await.unwrap_err();
+        assert!(!matches!(error, Error::Deadline { .. } | Error::Timeout { .. }), "after {limit} bytes: {error}");
+        assert!(error.to_string().contains("unable to clone 'ssh://"), "after {limit} bytes: {error}");
         relay.set_cut(Cut::Never);
-    }
-    for (_, name, limit) in &relays {
-        let object = world.space.ready(name).await;
-        assert_eq!(files(&listing(&object).await), ["noise"], "after {limit} bytes");
-        assert!(condition(&object, "FetchFailed").is_none());
-    }
+        let fetched = client.get(&main()).await.unwrap_or_else(|error| panic!("after {limit} bytes: {error}"));
+        assert_eq!(fetched.names(), ["noise"], "after {limit} bytes");
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_falls_silent_at_any_stage_ends_by_the_timeout_of_the_object() {
+async fn a_connection_that_falls_silent_at_any_stage_ends_by_its_deadline() {
     needs!("sshd");
-    let (world, sshd, _) = world("ssh-stall", &["--concurrent=20"], &[]).await;
+    let (sshd, _) = server(&[]).await;
     big(&sshd);
     let start = Instant::now();
-    let mut relays = Vec::new();
-    for (number, limit) in [0, 20, 1_000, 1_600, 2_200, 2_800, 8_000, 20_000].into_iter().enumerate() {
-        let name = format!("x{number}");
-        relays.push((relayed(&world, &sshd, &name, Cut::Stall(limit), "2s").await, name, limit));
-    }
-    for (_, name, limit) in &relays {
-        let object = world.space.failed(name, "GitOperationFailed").await;
+    let cases = [0, 20, 1_000, 1_600, 2_200, 2_800, 8_000, 20_000].map(async |limit| {
+        let (relay, mut client) = relayed(&sshd, Cut::Stall(limit), 2).await;
+        let error = client.get(&main()).await.unwrap_err();
         assert!(start.elapsed() < LIMIT, "{:?} after {limit} bytes", start.elapsed());
-        assert!(message(&object, "FetchFailed").contains("unable to clone 'ssh://"), "after {limit} bytes: {}", object["status"]);
-    }
-    for (relay, _, _) in &relays {
+        assert!(error.to_string().contains("unable to clone 'ssh://"), "after {limit} bytes: {error}");
         relay.set_cut(Cut::Never);
-    }
-    for (_, name, _) in &relays {
-        world.space.ready(name).await;
-    }
+        client.timeout = LIMIT;
+        client.get(&main()).await.unwrap_or_else(|error| panic!("after {limit} bytes: {error}"));
+    });
+    join_all(cases).await;
 }
 
 /// Serves whatever `talk` says on a port, to everyone.
@@ -116,9 +97,9 @@ async fn chatter<F: Future<Output = ()> + Send + 'static>(talk: impl Fn(TcpStrea
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_on_which_something_else_listens_fails_the_pass_in_time() {
+async fn a_port_on_which_something_else_listens_fails_the_fetch_in_time() {
     needs!("sshd");
-    let (world, sshd, _) = world("ssh-chatter", &["--concurrent=8"], &[]).await;
+    let (sshd, _) = server(&[]).await;
     let lines = chatter(async |mut stream| while stream.write_all(b"a line that is no version of anything\r\n").await.is_ok() {}).await;
     let one_line = chatter(async |mut stream| while stream.write_all(&[b'x'; 8_192]).await.is_ok() {}).await;
     let http = chatter(async |mut stream| {
@@ -147,23 +128,20 @@ async fn a_port_on_which_something_else_listens_fails_the_pass_in_time() {
     let start = Instant::now();
     let mut ports: Vec<_> = servers.iter().map(|(name, (port, _))| (*name, *port)).collect();
     ports.push(("closed", 1));
-    for (name, port) in &ports {
-        secret(&world, name, &sshd.client.private, &sshd.known_hosts_as(&format!("[127.0.0.1]:{port}"))).await;
-        let mut spec = spec(&sshd.url_at(*port, "r.git"), name);
-        spec["timeout"] = "2s".into();
-        world.space.source(name, spec).await;
-    }
-    for (name, _) in &ports {
-        let object = world.space.failed(name, "GitOperationFailed").await;
-        let text = message(&object, "FetchFailed");
+    let cases = ports.iter().map(async |(name, port)| {
+        let known_hosts = sshd.known_hosts_as(&format!("[127.0.0.1]:{port}"));
+        let mut client = client(&sshd.url_at(*port, "r.git"), &sshd.client.private, &known_hosts);
+        client.timeout = Duration::from_secs(2);
+        let text = client.get(&main()).await.unwrap_err().to_string();
         assert!(text.contains("unable to clone 'ssh://") && text.len() < 2_000, "{name}: {text}");
         assert!(!text.contains(['\0', '\r', '\u{1b}']), "{name}: {text:?}");
-    }
+    });
+    join_all(cases).await;
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_talks_nonsense_fails_the_pass_in_time() {
+async fn a_command_that_talks_nonsense_fails_the_fetch_in_time() {
     needs!("sshd");
     let scripts = [
         ("welcome", "echo Welcome to this machine; exec sh -c \"$SSH_ORIGINAL_COMMAND\""),
@@ -175,39 +153,34 @@ async fn a_command_that_talks_nonsense_fails_the_pass_in_time() {
         ("silent", "exec cat >/dev/null"),
         ("killed", "kill -9 $$"),
     ];
-    let (world, sshd, head) = world("ssh-nonsense", &["--concurrent=8"], &[]).await;
+    let (sshd, head) = server(&[]).await;
     let cases: Vec<_> = scripts.iter().map(|(name, script)| format!("*/{name}.git*) {script};;")).collect();
     let cases = cases.join("\n");
     sshd.answer(&format!("case $SSH_ORIGINAL_COMMAND in {cases}\nesac\nexec sh -c \"$SSH_ORIGINAL_COMMAND\""));
     let start = Instant::now();
-    for (name, _) in scripts {
-        let mut spec = spec(&sshd.url(&format!("{name}.git")), "key");
-        spec["timeout"] = "2s".into();
-        world.space.source(name, spec).await;
-    }
-    for (name, _) in scripts {
-        let object = world.space.failed(name, "GitOperationFailed").await;
-        let text = message(&object, "FetchFailed");
+    let cases = scripts.map(async |(name, _)| {
+        let mut client = guest(&sshd, &sshd.url(&format!("{name}.git")));
+        client.timeout = Duration::from_secs(2);
+        let text = client.get(&main()).await.unwrap_err().to_string();
         assert!(text.contains("unable to clone 'ssh://") && text.len() < 4_096, "{name}: {text}");
         assert!(!text.contains(['\0', '\r', '\u{1b}']), "{name}: {text:?}");
-    }
+    });
+    join_all(cases).await;
     assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
     // The others have nothing to do with that.
-    world.space.source("good", spec(&sshd.url("r.git"), "key")).await;
-    world.space.ready_at("good", &format!("main@sha1:{head}")).await;
+    let fetched = guest(&sshd, &sshd.url("r.git")).get(&main()).await.unwrap();
+    assert_eq!(fetched.revision, format!("main@sha1:{head}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_used_when_it_is_back() {
     needs!("sshd");
-    let (world, mut sshd, _) = world("ssh-away", &[], &[]).await;
-    world.space.source("x", spec(&sshd.url("r.git"), "key")).await;
-    let before = world.space.ready("x").await;
+    let (mut sshd, _) = server(&[]).await;
+    let client = guest(&sshd, &sshd.url("r.git"));
+    client.get(&main()).await.unwrap();
     sshd.stop();
-    world.space.patch("x", &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now"}}})).await;
-    let object = world.space.failed("x", "GitOperationFailed").await;
-    assert!(message(&object, "FetchFailed").contains("'ssh://"), "{}", object["status"]);
-    assert_eq!(before["status"]["artifact"], object["status"]["artifact"]);
+    let error = client.get(&main()).await.unwrap_err();
+    assert!(error.to_string().contains("'ssh://"), "{error}");
     sshd.restart(sshd.hosts.clone()).await;
-    world.space.ready("x").await;
+    client.get(&main()).await.unwrap();
 }

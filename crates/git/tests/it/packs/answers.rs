@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures::{StreamExt as _, future::join_all, stream};
+use headwater_git::Error;
 use headwater_testing::git::{
     packs::ObjectId,
     script::{Script, endless, packet, packfile, refs},
 };
-use serde_json::json;
 
-use super::{ROOM, end_within, failure, simple};
-use crate::support::{
-    cluster::embedded,
-    namespace::{message, revision, status_is},
-    world::World,
+use super::{AMPLE, ROOM, assert_line, end, failure, simple};
+use crate::{
+    alone::fetch,
+    client::{Client, main},
 };
 
 /// A million references, and `main` behind them.
@@ -30,12 +29,11 @@ async fn a_million_references_take_no_memory() {
     let (pack, head) = simple(b"x");
     let pack = packfile(&pack.finish());
     let script = Script::start(move || million(head), move || pack.clone()).await;
-    let end = end_within("million", &script, &[], "20s").await;
-    assert!(end.memory < ROOM, "{} MiB: {}", end.memory >> 20, end.told());
-    assert_eq!(revision(&end.object), format!("main@sha1:{head}"), "{}", end.object["status"]);
+    let end = end(&script, &[]).await;
+    assert_eq!(end.revision, Some(format!("main@sha1:{head}")), "{end:?}");
 
-    let end = failure("million-bound", &script, &["--git-max-refs-size=1048576"]).await;
-    assert!(end.told().ends_with("the list of references exceeds --git-max-refs-size"), "{}", end.told());
+    let end = failure(&script, &[("git-max-refs-size", 1_048_576)]).await;
+    assert!(end.error.ends_with("the list of references exceeds --git-max-refs-size"), "{}", end.error);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,9 +49,9 @@ async fn words_without_end_instead_of_a_pack_end_with_the_timeout_and_take_no_me
     let cases = cases.map(async |(test, start, again)| {
         let list = refs(&[("refs/heads/main", &head)]);
         let script = Script::start(move || list.clone(), move || endless(start.clone(), again.clone())).await;
-        let end = end_within(test, &script, &[], "1s").await;
-        assert!(status_is(&end.object, "FetchFailed", "True"), "{}", end.object["status"]);
-        assert!(end.took < Duration::from_secs(8) && end.memory < ROOM, "{:?}, {} MiB: {}", end.took, end.memory >> 20, end.told());
+        let end = fetch(&script.url, Duration::from_secs(1), &[]).await;
+        assert!(!end.error.is_empty(), "{test}: {end:?}");
+        assert!(end.took < Duration::from_secs(8) && end.memory < ROOM, "{:?}, {} MiB: {}", end.took, end.memory >> 20, end.error);
     });
     join_all(cases).await;
 }
@@ -72,9 +70,9 @@ async fn lines_without_end_before_a_pack_take_no_memory() {
     let cases = cases.map(async |(test, start, again)| {
         let list = refs(&[("refs/heads/main", &head)]);
         let script = Script::start(move || list.clone(), move || endless(start.clone(), again.clone())).await;
-        let end = end_within(test, &script, &[], "6s").await;
-        assert!(end.memory < ROOM, "{test}: {} MiB: {}", end.memory >> 20, end.told());
-        assert!(status_is(&end.object, "FetchFailed", "True") && !end.told().contains("deadline"), "{test}: nothing bounds this but time");
+        let end = fetch(&script.url, AMPLE, &[]).await;
+        assert!(end.memory < ROOM, "{test}: {} MiB: {}", end.memory >> 20, end.error);
+        assert!(!end.error.is_empty() && !end.is_late, "{test}: nothing bounds this but time: {end:?}");
     });
     join_all(cases).await;
 }
@@ -109,33 +107,21 @@ async fn answers_that_are_none_are_refused() {
         ("error", packet(b"ERR no \x1b[31mmore of this\n")),
         ("header-bare", after(&header, &whole)),
     ];
-    let mut world = World::with(embedded(), "answers", &["--concurrent=16"]).await;
-    let mut scripts = Vec::new();
-    for (name, answer) in &answers {
-        for old in [true, false] {
-            let (list, answer) = (refs(&[("refs/heads/main", &head)]), answer.clone());
-            let script = if old {
-                Script::old(head, move || answer.clone()).await
-            } else {
-                Script::start(move || list.clone(), move || answer.clone()).await
-            };
-            let name = format!("{name}-{}", if old { "old" } else { "new" });
-            world.space.source(&name, json!({"url": script.url, "timeout": "3s", "ref": {"branch": "main"}})).await;
-            scripts.push((name, script));
-        }
-    }
-    let mut late = Vec::new();
-    for (name, script) in &scripts {
-        let object = world.space.failed(name, "GitOperationFailed").await;
-        let (told, fetches) = (message(&object, "Ready"), script.fetches());
-        // One greeting may be out of date, commits may have to be looked for, and it is tried again after a while.
-        if told.contains("cancelled") || told.contains("deadline") || fetches > 100 {
-            late.push(format!("{name}: {fetches} fetches: {told}"));
-        }
-        assert!(told.len() < 1_024 && !told.contains(char::is_control), "{name}: {told:?}");
-    }
-    assert!(late.is_empty(), "{late:#?}");
-    assert!(world.controller.is_running());
+    let cases = answers.iter().flat_map(|(name, answer)| [(name, answer, true), (name, answer, false)]);
+    let cases = cases.map(async |(name, answer, old)| {
+        let (list, answer) = (refs(&[("refs/heads/main", &head)]), answer.clone());
+        let script = if old {
+            Script::old(head, move || answer.clone()).await
+        } else {
+            Script::start(move || list.clone(), move || answer.clone()).await
+        };
+        let error = Client::new(&script.url).get(&main()).await.unwrap_err();
+        let late = matches!(error, Error::Cancelled { .. } | Error::Deadline { .. } | Error::Timeout { .. });
+        // One greeting may be out of date, and commits may have to be looked for.
+        assert!(!late && script.fetches() <= 10, "{name}, old: {old}: {} fetches: {error}", script.fetches());
+        assert_line(&error.to_string());
+    });
+    join_all(cases).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,9 +136,9 @@ async fn lines_without_end_of_an_old_server_take_no_memory() {
     ];
     let cases = cases.map(async |(test, again)| {
         let script = Script::old(head, move || endless(Vec::new(), again.clone())).await;
-        let end = end_within(test, &script, &[], "2s").await;
-        assert!(status_is(&end.object, "FetchFailed", "True"), "{}", end.object["status"]);
-        assert!(end.took < Duration::from_secs(8) && end.memory < ROOM, "{test}: {} MiB: {}", end.memory >> 20, end.told());
+        let end = fetch(&script.url, Duration::from_secs(2), &[]).await;
+        assert!(!end.error.is_empty(), "{test}: {end:?}");
+        assert!(end.took < Duration::from_secs(8) && end.memory < ROOM, "{test}: {} MiB: {}", end.memory >> 20, end.error);
     });
     join_all(cases).await;
 }
