@@ -113,7 +113,7 @@ fn is_concrete(wanted: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Range`] and [`Error::NoVersion`].
-pub fn find<'a>(versions: &'a [String], wanted: &str) -> Result<&'a str, Error> {
+fn find<'a>(versions: &'a [String], wanted: &str) -> Result<&'a str, Error> {
     if let Some(same) = versions.iter().find(|version| !wanted.is_empty() && *version == wanted) {
         return Ok(same);
     }
@@ -126,7 +126,7 @@ pub fn find<'a>(versions: &'a [String], wanted: &str) -> Result<&'a str, Error> 
 /// The version of the chart `name`, which is at `repository`, that `wanted` stands for. One that is concrete is not looked up.
 ///
 /// # Errors
-/// [`Error::Tags`], [`Error::NoTags`], and those of [`find`].
+/// [`Error::Tags`], [`Error::NoTags`], [`Error::Range`] and [`Error::NoVersion`].
 pub async fn resolve(registry: &Registry, repository: &str, name: &str, wanted: &str) -> Result<String, Error> {
     if is_concrete(wanted) {
         return Ok(wanted.to_owned());
