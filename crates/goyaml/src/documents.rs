@@ -19,16 +19,23 @@ pub fn documents(text: &[u8], limits: Limits) -> Result<Vec<Value>, Error> {
         .map(|piece| {
             let read = decode(&piece?.text, Limits { nodes: left, ..limits }, Numbers::Floats, Keys::LastWins)?;
             left = left.saturating_sub(read.count);
-            as_map(read.value)
+            as_map(read.value).map(Value::Object)
         })
         .collect()
 }
 
-/// What Go's JSON makes of a value that is read into a map.
-fn as_map(value: Value) -> Result<Value, Error> {
+/// Reads the first document as [`super::parse`], into a map; null is an empty one.
+///
+/// # Errors
+/// [`Error::NoMap`] for any other value.
+pub fn parse_map(text: &[u8], limits: Limits) -> Result<Map<String, Value>, Error> {
+    as_map(super::parse(text, limits)?)
+}
+
+fn as_map(value: Value) -> Result<Map<String, Value>, Error> {
     match value {
-        Value::Object(_) => Ok(value),
-        Value::Null => Ok(Value::Object(Map::new())),
+        Value::Object(map) => Ok(map),
+        Value::Null => Ok(Map::new()),
         Value::Array(_) => Err(Error::NoMap("array")),
         Value::String(_) => Err(Error::NoMap("string")),
         Value::Number(_) => Err(Error::NoMap("number")),

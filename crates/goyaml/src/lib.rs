@@ -31,10 +31,9 @@ mod tree;
 use serde_json::Value;
 
 use decode::{Keys, Numbers};
-pub use documents::{Document, Fault, StrictDocuments, documents, strict_documents};
+pub use documents::{Document, Fault, StrictDocuments, documents, parse_map, strict_documents};
 pub use error::{Error, InputError, Problem};
 pub use events::{Event, Events};
-pub use float::text_of;
 pub use print::print;
 pub use replay::{Meaning, Replay, Step};
 pub use scalar::{Scalar, resolve, resolve_tagged};
@@ -57,7 +56,7 @@ pub fn parse(text: &[u8], limits: Limits) -> Result<Value, Error> {
 }
 
 /// As [`parse`], but numbers stay what they are (`1.0` a float, 20240101123456789 with all its digits), as where upstream reads into
-/// typed fields. [`text_of`] gives what a field of type string takes from such a number.
+/// typed fields.
 pub fn parse_typed(text: &[u8], limits: Limits) -> Result<Value, Error> {
     decode::decode(text, limits, Numbers::Typed, Keys::LastWins).map(|document| document.value)
 }

@@ -70,14 +70,7 @@ fn numbers_go_through_floats() {
     assert_eq!(read("12345678901234567890"), json!(12_345_678_901_234_567_000_u64));
     assert_eq!(read("1.0").to_string(), "1");
     assert_eq!(parse_typed(b"12345678901234567890", LIMITS).unwrap(), json!(12_345_678_901_234_567_890_u64));
-    let text = |text: &str| text_of(&parse_typed(text.as_bytes(), LIMITS).unwrap());
-    assert_eq!(text("1.10").unwrap(), "1.1");
-    assert_eq!(text("20240101123456789").unwrap(), "20240101123456789");
-    assert_eq!(text("1234567.0").unwrap(), "1.234567e+06");
-    // Of two texts that are equally near, the even one.
-    assert_eq!(text("4011180.25").unwrap(), "4.0111802e+06");
-    assert_eq!(text("yes").unwrap(), "true");
-    assert_eq!(text("~"), None);
+    assert_eq!(parse_typed(b"1.0", LIMITS).unwrap().to_string(), "1.0");
 }
 
 #[test]

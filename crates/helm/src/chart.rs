@@ -4,12 +4,11 @@
 //! the same chart is packaged to the same bytes.
 
 mod archive;
-mod decode;
 mod dependency;
 mod ignore;
 mod load;
 mod lock;
-mod metadata;
+pub(super) mod metadata;
 mod package;
 mod reference;
 mod source;
@@ -19,12 +18,14 @@ mod version;
 
 use serde_json::{Map, Value};
 
-pub use dependency::{Dependency, Missing};
-pub use metadata::{Maintainer, Metadata, V1, V2};
+pub use dependency::Missing;
+pub use metadata::{Dependency, Maintainer, Metadata, V1, V2};
 pub use reference::{check_name, check_path, effective_values_files};
 pub use source::{Kind, Source, located};
 pub use values::{Absent, Merged, merge_files};
 pub use version::with_metadata;
+
+use super::decode::Fault;
 
 use self::load::File;
 use self::lock::Lock;
@@ -81,6 +82,12 @@ impl Problem {
     #[must_use]
     pub fn within(&self, context: impl AsRef<str>) -> Self {
         Self(format!("{}: {}", context.as_ref(), self.0))
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self(fault.to_string())
     }
 }
 

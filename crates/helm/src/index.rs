@@ -3,21 +3,18 @@
 //! Invariant: what is written equals, byte for byte, what Helm's own types make of the same index. A document is never held in memory:
 //! versions are, one by one, turned into what is kept of them.
 
-mod decode;
 mod document;
 mod entry;
 mod json;
 mod lookup;
-mod number;
 mod shelf;
-mod source;
-mod text;
 mod write;
 mod yaml;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use super::decode::Fault;
 pub use lookup::{Index, NotFound, Version};
 
 use document::Document;
@@ -76,42 +73,12 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// There are more versions than allowed.
-    #[error("index has more than {limit} chart versions")]
-    TooManyVersions {
-        /// The limit.
-        limit: usize,
-    },
-    /// A version, or what stands beside the versions, has more values than allowed.
-    #[error("index has more than {limit} values in one place")]
-    TooManyValues {
-        /// The limit.
-        limit: usize,
-    },
-    /// Lists and maps are nested deeper than allowed.
-    #[error("index is nested deeper than {limit} levels")]
-    TooDeep {
-        /// The limit.
-        limit: usize,
-    },
-    /// The file is neither JSON nor YAML, or repeats keys, or explodes.
-    #[error("error converting YAML to JSON: {0}")]
-    Yaml(String),
-    /// A value is of another type than the index needs, or a field is unknown.
-    #[error("{0}")]
-    Value(String),
-    /// The file is not JSON; it is read as YAML then, so that callers never see this.
-    #[error("invalid JSON")]
-    NotJson,
+    /// The file is no index.
+    #[error(transparent)]
+    Decode(#[from] Fault),
     /// The file cannot be read, or what was made of it not be written.
     #[error(transparent)]
     Io(#[from] io::Error),
-}
-
-impl Error {
-    fn yaml(message: &str) -> Self {
-        Self::Yaml(format!("yaml: {message}"))
-    }
 }
 
 /// Reads an index of YAML or JSON, leaves out invalid versions, sorts the others (the newest first) and writes the index as JSON.

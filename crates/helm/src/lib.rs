@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod chart;
+mod decode;
 pub mod index;
 mod printable;
 pub mod pull;

@@ -4,36 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_golang::quote;
 use headwater_http::printable_url;
-use serde_json::{Map, Value};
 
-use super::decode::{self, Place};
-use super::metadata::{invalid, put};
+use super::metadata::Dependency;
 use super::source::{Source, shown};
 use super::text::joined;
 use super::{Chart, Error, Limits, Problem};
-use crate::printable::sanitised;
 use headwater_version::{Range, Version};
-
-/// A chart that another depends on.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Dependency {
-    /// Name of the chart.
-    pub name: String,
-    /// Version or range of versions.
-    pub version: String,
-    /// URL of the repository; empty or `file://` for a chart beside this one.
-    pub repository: String,
-    /// Path of the value that enables it.
-    pub condition: String,
-    /// Tags that enable it.
-    pub tags: Vec<String>,
-    /// Whether it is loaded.
-    pub enabled: bool,
-    /// Values to take over from it.
-    pub import_values: Vec<Value>,
-    /// Name that the chart goes by, if another.
-    pub alias: String,
-}
 
 /// A dependency whose chart is not below `charts/`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,80 +18,6 @@ pub struct Missing {
     pub name: String,
     /// What is asked for.
     pub dependency: Dependency,
-}
-
-impl Dependency {
-    /// The alias, or else the name.
-    pub fn called(&self) -> &str {
-        if self.alias.is_empty() { &self.name } else { &self.alias }
-    }
-
-    /// Whether the chart lies beside the one that depends on it, not in a repository.
-    pub fn is_local(&self) -> bool {
-        self.repository.is_empty() || self.repository.starts_with("file://")
-    }
-
-    /// Puts the texts on one line and checks the alias.
-    pub(super) fn validate(&mut self) -> Result<(), Problem> {
-        for text in [&mut self.name, &mut self.version, &mut self.repository, &mut self.condition].into_iter().chain(&mut self.tags) {
-            *text = sanitised(text).into_owned();
-        }
-        if !self.alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(invalid(format!("dependency {} has disallowed characters in the alias", quote(&self.name))));
-        }
-        Ok(())
-    }
-
-    pub(super) fn decode_list(into: &mut Vec<Option<Self>>, value: &Value, place: &Place) -> Result<(), Problem> {
-        decode::list(into, value, place, "[]*v2.Dependency", Self::decode)
-    }
-
-    fn decode(into: &mut Option<Self>, value: &Value, place: &Place) -> Result<(), Problem> {
-        const FIELDS: [&str; 8] = ["name", "version", "repository", "condition", "tags", "enabled", "import-values", "alias"];
-        let map = match value {
-            Value::Null => {
-                *into = None;
-                return Ok(());
-            }
-            Value::Object(map) => map,
-            _ => return Err(place.mismatch(value, "v2.Dependency")),
-        };
-        let into = into.get_or_insert_default();
-        decode::each_field(map, &FIELDS, |name, value| {
-            let place = &place.field("Dependency", name);
-            match name {
-                "name" => decode::text(&mut into.name, value, place),
-                "version" => decode::text(&mut into.version, value, place),
-                "repository" => decode::text(&mut into.repository, value, place),
-                "condition" => decode::text(&mut into.condition, value, place),
-                "tags" => decode::list(&mut into.tags, value, place, "[]string", decode::text),
-                "enabled" => decode::flag(&mut into.enabled, value, place),
-                "import-values" => decode::list(&mut into.import_values, value, place, "[]interface {}", |slot, value, _| {
-                    *slot = decode::loose(value);
-                    Ok(())
-                }),
-                _ => decode::text(&mut into.alias, value, place),
-            }
-        })
-    }
-
-    /// The dependencies as a document lists them.
-    pub(super) fn values(list: &[Option<Self>]) -> Vec<Value> {
-        list.iter().map(|dependency| dependency.as_ref().map_or(Value::Null, Self::value)).collect()
-    }
-
-    fn value(&self) -> Value {
-        let mut map = Map::new();
-        map.insert("name".to_owned(), Value::from(self.name.as_str()));
-        map.insert("repository".to_owned(), Value::from(self.repository.as_str()));
-        put(&mut map, "version", self.version.as_str());
-        put(&mut map, "condition", self.condition.as_str());
-        put(&mut map, "tags", self.tags.clone());
-        put(&mut map, "enabled", self.enabled);
-        put(&mut map, "import-values", self.import_values.clone());
-        put(&mut map, "alias", self.alias.as_str());
-        Value::Object(map)
-    }
 }
 
 impl Missing {

@@ -4,8 +4,8 @@ use headwater_golang::{quote, time};
 use serde_json::{Map, Value};
 
 use super::Problem;
-use super::decode::{self, Place};
-use super::dependency::Dependency;
+use super::metadata::{Dependency, value};
+use crate::decode::{Decoder, Event, Kind, Place, Source as _};
 use headwater_goyaml as yaml;
 
 /// The contents of a lock file.
@@ -28,46 +28,46 @@ impl Lock {
     /// Reads a lock file; `None` for an empty document.
     pub(super) fn parse(text: &[u8], limits: yaml::Limits) -> Result<Option<Self>, Problem> {
         let value = yaml::parse_typed(text, limits)?;
-        Self::decode(&value).map_err(|problem| decode::decoding(&problem))
-    }
-
-    fn decode(value: &Value) -> Result<Option<Self>, Problem> {
-        let map = match value {
-            Value::Null => return Ok(None),
-            Value::Object(map) => map,
-            _ => return Err(Place::top().mismatch(value, "v2.Lock")),
-        };
+        if value.is_null() {
+            return Ok(None);
+        }
         // Go's zero time, with which a lock file without one is written again.
         let mut lock = Self { generated: Stamp { text: time::ZERO.to_owned(), seconds: 0 }, digest: String::new(), dependencies: None };
         // A moment that is none ends Go's decoding at once; of other fields it reads on and reports the first.
-        decode::each_field(map, &["generated"], |_, value| {
-            match value {
-                Value::Null => {}
-                Value::String(text) => lock.generated = Stamp::parse(text)?,
-                _ => return Err(Problem::new("Time.UnmarshalJSON: input is not a JSON string")),
-            }
-            Ok(())
-        })?;
-        decode::each_field(map, &["digest", "dependencies"], |name, value| {
-            let place = &Place::top().field("Lock", name);
-            match (name, value) {
-                ("digest", value) => decode::text(&mut lock.digest, value, place),
-                (_, Value::Null) => {
-                    lock.dependencies = None;
-                    Ok(())
-                }
-                (_, value) => Dependency::decode_list(lock.dependencies.get_or_insert_default(), value, place),
-            }
-        })?;
+        lock.read(&value, &["generated"])?;
+        lock.read(&value, &["digest", "dependencies"])?;
         Ok(Some(lock))
+    }
+
+    fn read(&mut self, value: &Value, fields: &[&'static str]) -> Result<(), Problem> {
+        let mut decoder = Decoder::of_tree(value);
+        let event = decoder.next()?;
+        Ok(decoder.fields(event, "v2.Lock", &[fields], |decoder, field, event| match (field, event) {
+            ("digest", event) => decoder.string(event, Place::Converted, &mut self.digest),
+            ("dependencies", Event::Scalar(Kind::Null)) => {
+                self.dependencies = None;
+                Ok(())
+            }
+            ("dependencies", event) => Dependency::read_list(decoder, event, self.dependencies.get_or_insert_default()),
+            (_, Event::Scalar(Kind::Null)) => Ok(()),
+            (_, Event::Scalar(Kind::Text)) => {
+                let text = decoder.source.text();
+                let refused = || decoder.complain(&format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", quote(text)));
+                self.generated = Stamp::parse(text).ok_or_else(refused)?;
+                Ok(())
+            }
+            _ => Err(decoder.complain("Time.UnmarshalJSON: input is not a JSON string")),
+        })?)
     }
 
     /// The document that [`Lock::parse`] reads.
     pub(super) fn print(&self) -> Result<String, Problem> {
+        let value = |dependency: &Option<Dependency>| dependency.as_ref().map_or(Value::Null, |dependency| value(dependency));
+        let dependencies = self.dependencies.as_ref().map_or(Value::Null, |list| list.iter().map(value).collect());
         let mut map = Map::new();
         map.insert("generated".to_owned(), Value::from(self.generated.text.as_str()));
         map.insert("digest".to_owned(), Value::from(self.digest.as_str()));
-        map.insert("dependencies".to_owned(), self.dependencies.as_ref().map_or(Value::Null, |list| Value::from(Dependency::values(list))));
+        map.insert("dependencies".to_owned(), dependencies);
         Ok(yaml::print(&Value::Object(map))?)
     }
 
@@ -79,13 +79,10 @@ impl Lock {
 
 impl Stamp {
     /// Reads a moment as Go's JSON decoder does.
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let read = |text| {
-            let text = time::normalise(text)?;
-            let (seconds, _) = time::instant(&text)?;
-            Some(Self { text, seconds })
-        };
-        read(text).ok_or_else(|| Problem::new(format!("parsing time {} as \"2006-01-02T15:04:05Z07:00\"", quote(text))))
+    fn parse(text: &str) -> Option<Self> {
+        let text = time::normalise(text)?;
+        let (seconds, _) = time::instant(&text)?;
+        Some(Self { text, seconds })
     }
 }
 

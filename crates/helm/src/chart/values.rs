@@ -3,7 +3,6 @@
 use headwater_golang::filepath::clean;
 use serde_json::{Map, Value};
 
-use super::decode::{self, Place};
 use super::source::{Kind, Source, located, shown};
 use super::{Chart, Error, Limits, Problem};
 use headwater_goyaml as yaml;
@@ -54,11 +53,7 @@ pub(super) fn read(text: &[u8], limits: yaml::Limits) -> Result<Map<String, Valu
 
 /// Reads the first document of a values file; nothing and null are no values.
 fn read_one(text: &[u8], limits: yaml::Limits) -> Result<Map<String, Value>, Problem> {
-    match yaml::parse(text, limits)? {
-        Value::Null => Ok(Map::new()),
-        Value::Object(map) => Ok(map),
-        other => Err(decode::decoding(&Place::top().mismatch(&other, "map[string]interface {}"))),
-    }
+    Ok(yaml::parse_map(text, limits)?)
 }
 
 /// Lays `over` over `into`: maps are merged, everything else is replaced.

@@ -6,16 +6,18 @@ use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 use headwater_golang::time;
+use serde_json::Value;
 
-use super::decode::{Any, Decoder, Place};
 use super::entry::Entry;
 use super::json::Json;
 use super::shelf::{Shelf, Slot};
-use super::source::{Event, Kind, Source};
 use super::write::{Indenter, Object, any, string};
 use super::yaml::Yaml;
-use super::{Error, Limits, Summary};
+use super::{Error, Fault, Limits, Summary};
+use crate::decode::{Bounds, Decoder, Event, Kind, Place, Source};
 
+/// How many values a version, or another part of an index, may have.
+const HELD: usize = 100_000;
 /// How much of a file is read at a time, in bytes.
 const BUFFER: usize = 64 * 1024;
 
@@ -29,14 +31,16 @@ pub(super) type Charts = BTreeMap<String, Option<Vec<Slot>>>;
 
 /// An index whose invalid versions are dropped and whose others are sorted.
 pub(super) struct Document {
-    server_info: Option<BTreeMap<String, Any>>,
+    server_info: BTreeMap<String, Value>,
     api_version: String,
     generated: String,
     pub(super) entries: Option<Charts>,
-    public_keys: Option<Vec<String>>,
-    annotations: Option<BTreeMap<String, String>>,
+    public_keys: Vec<String>,
+    annotations: BTreeMap<String, String>,
     pub(super) shelf: Shelf,
     pack: Pack,
+    /// How many versions there may be, and how many charts.
+    limit: usize,
     versions: usize,
     dropped: usize,
 }
@@ -56,12 +60,12 @@ impl Document {
         }
         let mut file = File::open(path)?;
         let document = match Self::read_json(&file, limits, pack) {
-            Err(Error::Value(problem)) if is_json(&mut file)? => Err(Error::Value(problem)),
-            Err(Error::NotJson | Error::Value(_)) => {
+            Err(Fault::Value(problem)) if is_json(&mut file)? => Err(Fault::Value(problem).into()),
+            Err(Fault::NotJson | Fault::Value(_)) => {
                 file.seek(SeekFrom::Start(0))?;
                 Self::read_yaml(&file, limits, pack)
             }
-            answer => answer,
+            answer => answer.map_err(Error::from),
         };
         let mut document = document?;
         if document.api_version.is_empty() {
@@ -71,77 +75,70 @@ impl Document {
         Ok(document)
     }
 
-    fn new(pack: Pack) -> Self {
+    fn new(pack: Pack, limits: &Limits) -> Self {
         Self {
-            server_info: None,
+            server_info: BTreeMap::new(),
             api_version: String::new(),
             generated: time::ZERO.to_owned(),
             entries: None,
-            public_keys: None,
-            annotations: None,
+            public_keys: Vec::new(),
+            annotations: BTreeMap::new(),
             shelf: Shelf::default(),
             pack,
+            limit: limits.versions,
             versions: 0,
             dropped: 0,
         }
     }
 
-    fn read_json(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Error> {
-        let mut decoder = Decoder::new(Json::new(BufReader::with_capacity(BUFFER, file)), limits);
-        let mut document = Self::new(pack);
+    fn read_json(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Fault> {
+        let mut decoder = Decoder::new(Json::new(BufReader::with_capacity(BUFFER, file)), bounds(limits));
+        let mut document = Self::new(pack, limits);
         document.decode(&mut decoder)?;
         decoder.source.finish()?;
         Ok(document)
     }
 
     fn read_yaml(file: &File, limits: &Limits, pack: Pack) -> Result<Self, Error> {
-        let mut document = Self::new(pack);
+        let mut document = Self::new(pack, limits);
         if let Some(source) = Yaml::open(BufReader::with_capacity(BUFFER, file), limits)? {
-            let mut decoder = Decoder::new(source, limits);
+            let mut decoder = Decoder::new(source, bounds(limits));
             if let Err(problem) = document.decode(&mut decoder) {
-                if matches!(problem, Error::Value(_)) {
+                if matches!(problem, Fault::Value(_)) {
                     decoder.source.exhaust(limits.depth)?;
                 }
-                return Err(problem);
+                return Err(problem.into());
             }
             decoder.source.finish()?;
         }
         Ok(document)
     }
 
-    fn decode<S: Source>(&mut self, decoder: &mut Decoder<'_, S>) -> Result<(), Error> {
+    fn decode<S: Source>(&mut self, decoder: &mut Decoder<S>) -> Result<(), Fault> {
         let event = decoder.next()?;
         if event == Event::Scalar(Kind::Null) {
             return Ok(());
         }
-        decoder.fields(event, "repo.IndexFile", &FIELDS, |decoder, field| {
-            let event = decoder.next()?;
-            match field {
-                "serverInfo" => self.server_info(decoder, event),
-                "apiVersion" => decoder.string(event, Place::Converted, &mut self.api_version),
-                "generated" => decoder.time(event, &mut self.generated),
-                "entries" => self.entries(decoder, event),
-                "publicKeys" => decoder.strings(event, Place::Converted, &mut self.public_keys),
-                _ => decoder.string_map(event, Place::Converted, &mut self.annotations),
-            }
+        decoder.fields(event, "repo.IndexFile", &[&FIELDS], |decoder, field, event| match field {
+            "serverInfo" => self.server_info(decoder, event),
+            "apiVersion" => decoder.string(event, Place::Converted, &mut self.api_version),
+            "generated" => decoder.time(event, &mut self.generated),
+            "entries" => self.entries(decoder, event),
+            "publicKeys" => decoder.strings(event, Place::Converted, &mut self.public_keys),
+            _ => decoder.string_map(event, Place::Converted, &mut self.annotations),
         })
     }
 
-    fn server_info<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<(), Error> {
-        if event == Event::Scalar(Kind::Null) {
-            self.server_info = None;
-            return Ok(());
-        }
+    fn server_info<S: Source>(&mut self, decoder: &mut Decoder<S>, event: Event) -> Result<(), Fault> {
         match decoder.any(event)? {
-            Any::Map(mut map) => {
-                self.server_info.get_or_insert_default().append(&mut map);
-                Ok(())
-            }
-            _ => Err(decoder.mismatch(event, "map[string]interface {}")),
+            Value::Null => self.server_info.clear(),
+            Value::Object(map) => self.server_info.extend(map),
+            _ => return Err(decoder.mismatch(event, "map[string]interface {}")),
         }
+        Ok(())
     }
 
-    fn entries<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<(), Error> {
+    fn entries<S: Source>(&mut self, decoder: &mut Decoder<S>, event: Event) -> Result<(), Fault> {
         if event == Event::Scalar(Kind::Null) {
             self.entries = None;
             return Ok(());
@@ -153,22 +150,24 @@ impl Document {
             let charts = self.entries.get_or_insert_default();
             charts.insert(chart.to_owned(), versions);
             decoder.held = 0;
-            if charts.len() > decoder.limits.versions {
-                return Err(Error::TooManyVersions { limit: decoder.limits.versions });
+            if charts.len() > self.limit {
+                return Err(Fault::TooManyVersions { limit: self.limit });
             }
             Ok(())
         })
     }
 
     /// Reads the versions of a chart and keeps the valid ones.
-    fn versions<S: Source>(&mut self, decoder: &mut Decoder<'_, S>, event: Event) -> Result<Option<Vec<Slot>>, Error> {
+    fn versions<S: Source>(&mut self, decoder: &mut Decoder<S>, event: Event) -> Result<Option<Vec<Slot>>, Fault> {
+        if event == Event::Scalar(Kind::Null) {
+            return Ok(None);
+        }
         let mut slots = Vec::new();
-        let mut items: Option<Vec<()>> = Some(Vec::new());
-        decoder.list(event, &mut items, |decoder, event, ()| {
+        decoder.list(event, "repo.ChartVersions", &mut Vec::new(), |decoder, event, ()| {
             decoder.held = 0;
             self.versions += 1;
-            if self.versions > decoder.limits.versions {
-                return Err(Error::TooManyVersions { limit: decoder.limits.versions });
+            if self.versions > self.limit {
+                return Err(Fault::TooManyVersions { limit: self.limit });
             }
             if event == Event::Scalar(Kind::Null) {
                 slots.push(Slot::default());
@@ -180,12 +179,12 @@ impl Document {
                 return Ok(());
             }
             let pack = self.pack;
-            let slot = self.shelf.add(&entry.version, |out| pack(&entry, out));
-            slots.push(slot.ok_or(Error::TooManyVersions { limit: decoder.limits.versions })?);
+            let slot = self.shelf.add(&entry.metadata.version, |out| pack(&entry, out));
+            slots.push(slot.ok_or(Fault::TooManyVersions { limit: self.limit })?);
             Ok(())
         })?;
         slots.shrink_to_fit();
-        Ok(items.map(|_| slots))
+        Ok(Some(slots))
     }
 
     /// Sorts every chart. Upstream crashes where a null stands among others; here it is dropped then.
@@ -206,7 +205,7 @@ impl Document {
         let mut out = Indenter::new(to);
         let mut head = Vec::new();
         let mut object = Object::begin(&mut head);
-        object.some_map("serverInfo", self.server_info.as_ref(), any);
+        object.some_map("serverInfo", &self.server_info, any);
         object.text("apiVersion", &self.api_version);
         object.text("generated", &self.generated);
         object.key("entries");
@@ -230,8 +229,8 @@ impl Document {
         }
         let mut tail = Vec::new();
         let mut object = Object::begin(&mut tail);
-        object.some_list("publicKeys", self.public_keys.as_ref(), string);
-        object.some_map("annotations", self.annotations.as_ref(), string);
+        object.some_list("publicKeys", &self.public_keys, string);
+        object.some_map("annotations", &self.annotations, string);
         object.end();
         if tail.len() > 2 {
             head.push(b',');
@@ -266,8 +265,12 @@ impl Document {
     }
 }
 
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds { depth: limits.depth, held: HELD }
+}
+
 /// Whether a file is JSON from its beginning to its end.
-fn is_json(file: &mut File) -> Result<bool, Error> {
+fn is_json(file: &mut File) -> Result<bool, Fault> {
     file.seek(SeekFrom::Start(0))?;
     let mut source = Json::new(BufReader::with_capacity(BUFFER, &*file));
     let mut open = 0_usize;
@@ -276,7 +279,7 @@ fn is_json(file: &mut File) -> Result<bool, Error> {
             Ok(Event::List | Event::Map) => open += 1,
             Ok(Event::End) => open = open.saturating_sub(1),
             Ok(Event::Scalar(_)) => {}
-            Err(Error::NotJson) => return Ok(false),
+            Err(Fault::NotJson) => return Ok(false),
             Err(error) => return Err(error),
         }
         if open == 0 {
@@ -285,7 +288,7 @@ fn is_json(file: &mut File) -> Result<bool, Error> {
     }
     match source.finish() {
         Ok(()) => Ok(true),
-        Err(Error::NotJson) => Ok(false),
+        Err(Fault::NotJson) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io::BufRead;
 
-use super::Error;
-use super::source::{Event, Kind, Number, Rules, Source, Truth};
+use crate::decode::{Event, Fault, Kind, Number, Rules, Source};
 
 /// How deep lists and maps may nest, as in Go.
 const DEPTH: usize = 10_000;
@@ -42,24 +41,24 @@ impl<R: BufRead> Json<R> {
     }
 
     /// Checks that nothing follows the document.
-    pub(super) fn finish(&mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
         match self.after_space()? {
             None => Ok(()),
-            Some(_) => Err(Error::NotJson),
+            Some(_) => Err(Fault::NotJson),
         }
     }
 
-    fn peek(&mut self) -> Result<Option<u8>, Error> {
+    fn peek(&mut self) -> Result<Option<u8>, Fault> {
         Ok(self.reader.fill_buf()?.first().copied())
     }
 
-    fn bump(&mut self) -> Result<u8, Error> {
-        let byte = self.peek()?.ok_or(Error::NotJson)?;
+    fn bump(&mut self) -> Result<u8, Fault> {
+        let byte = self.peek()?.ok_or(Fault::NotJson)?;
         self.reader.consume(1);
         Ok(byte)
     }
 
-    fn after_space(&mut self) -> Result<Option<u8>, Error> {
+    fn after_space(&mut self) -> Result<Option<u8>, Fault> {
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
@@ -81,26 +80,26 @@ impl<R: BufRead> Json<R> {
         Event::End
     }
 
-    fn begin(&mut self, what: Open) -> Result<Event, Error> {
+    fn begin(&mut self, what: Open) -> Result<Event, Fault> {
         self.reader.consume(1);
         if self.open.len() >= DEPTH {
-            return Err(Error::NotJson);
+            return Err(Fault::NotJson);
         }
         self.open.push(what);
         self.state = State::First;
         Ok(if what == Open::List { Event::List } else { Event::Map })
     }
 
-    fn key(&mut self, first: u8) -> Result<Event, Error> {
+    fn key(&mut self, first: u8) -> Result<Event, Fault> {
         if first != b'"' {
-            return Err(Error::NotJson);
+            return Err(Fault::NotJson);
         }
         self.string()?;
         self.state = State::Colon;
         Ok(Event::Scalar(Kind::Text))
     }
 
-    fn value(&mut self, first: u8) -> Result<Event, Error> {
+    fn value(&mut self, first: u8) -> Result<Event, Fault> {
         self.state = State::More;
         let kind = match first {
             b'{' => return self.begin(Open::Map),
@@ -113,18 +112,18 @@ impl<R: BufRead> Json<R> {
                 self.digits()?;
                 Kind::Number
             }
-            b't' => self.word("true", Kind::Bool(Truth::True))?,
-            b'f' => self.word("false", Kind::Bool(Truth::False))?,
+            b't' => self.word("true", Kind::Bool(true))?,
+            b'f' => self.word("false", Kind::Bool(false))?,
             b'n' => self.word("null", Kind::Null)?,
-            _ => return Err(Error::NotJson),
+            _ => return Err(Fault::NotJson),
         };
         Ok(Event::Scalar(kind))
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, Error> {
+    fn word(&mut self, word: &str, kind: Kind) -> Result<Kind, Fault> {
         for wanted in word.bytes() {
             if self.bump()? != wanted {
-                return Err(Error::NotJson);
+                return Err(Fault::NotJson);
             }
         }
         word.clone_into(&mut self.text);
@@ -132,7 +131,7 @@ impl<R: BufRead> Json<R> {
     }
 
     /// Reads a number of the form that JSON prescribes.
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<(), Fault> {
         self.text.clear();
         if self.peek()? == Some(b'-') {
             self.take()?;
@@ -155,30 +154,30 @@ impl<R: BufRead> Json<R> {
         Ok(())
     }
 
-    fn take(&mut self) -> Result<(), Error> {
+    fn take(&mut self) -> Result<(), Fault> {
         let byte = self.bump()?;
         self.text.push(char::from(byte));
         Ok(())
     }
 
     /// One digit or more.
-    fn run(&mut self) -> Result<(), Error> {
+    fn run(&mut self) -> Result<(), Fault> {
         let before = self.text.len();
         while matches!(self.peek()?, Some(b'0'..=b'9')) {
             self.take()?;
         }
-        if self.text.len() == before { Err(Error::NotJson) } else { Ok(()) }
+        if self.text.len() == before { Err(Fault::NotJson) } else { Ok(()) }
     }
 
     /// Reads a string; bytes that are no UTF-8 and halves of surrogate pairs become U+FFFD each.
-    fn string(&mut self) -> Result<(), Error> {
+    fn string(&mut self) -> Result<(), Fault> {
         self.reader.consume(1);
         self.raw.clear();
         self.escaped = false;
         loop {
             let buffer = self.reader.fill_buf()?;
             if buffer.is_empty() {
-                return Err(Error::NotJson);
+                return Err(Fault::NotJson);
             }
             let plain = buffer.iter().take_while(|b| !matches!(b, b'"' | b'\\' | 0..0x20)).count();
             self.raw.extend_from_slice(&buffer[..plain]);
@@ -188,7 +187,7 @@ impl<R: BufRead> Json<R> {
                 None => {}
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
-                Some(_) => return Err(Error::NotJson),
+                Some(_) => return Err(Fault::NotJson),
             }
         }
         self.reader.consume(1);
@@ -210,14 +209,14 @@ impl<R: BufRead> Json<R> {
         }
     }
 
-    fn escape(&mut self) -> Result<(), Error> {
+    fn escape(&mut self) -> Result<(), Fault> {
         self.reader.consume(1);
         self.escaped = true;
         let kind = self.bump()?;
         if kind == b'u' { self.unicode() } else { self.short_escape(kind) }
     }
 
-    fn short_escape(&mut self, kind: u8) -> Result<(), Error> {
+    fn short_escape(&mut self, kind: u8) -> Result<(), Fault> {
         let byte = match kind {
             b'"' | b'\\' | b'/' => kind,
             b'b' => 8,
@@ -225,14 +224,14 @@ impl<R: BufRead> Json<R> {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            _ => return Err(Error::NotJson),
+            _ => return Err(Fault::NotJson),
         };
         self.raw.push(byte);
         Ok(())
     }
 
     /// The character of `\u`, and of those directly after it as long as they are surrogates.
-    fn unicode(&mut self) -> Result<(), Error> {
+    fn unicode(&mut self) -> Result<(), Fault> {
         let mut unit = self.hex()?;
         loop {
             if !(0xd800..0xe000).contains(&unit) {
@@ -264,10 +263,10 @@ impl<R: BufRead> Json<R> {
         self.raw.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     }
 
-    fn hex(&mut self) -> Result<u32, Error> {
+    fn hex(&mut self) -> Result<u32, Fault> {
         let mut value = 0;
         for _ in 0..4 {
-            let digit = char::from(self.bump()?).to_digit(16).ok_or(Error::NotJson)?;
+            let digit = char::from(self.bump()?).to_digit(16).ok_or(Fault::NotJson)?;
             value = value * 16 + digit;
         }
         Ok(value)
@@ -275,8 +274,8 @@ impl<R: BufRead> Json<R> {
 }
 
 impl<R: BufRead> Source for Json<R> {
-    fn next(&mut self) -> Result<Event, Error> {
-        let found = self.after_space()?.ok_or(Error::NotJson)?;
+    fn next(&mut self) -> Result<Event, Fault> {
+        let found = self.after_space()?.ok_or(Fault::NotJson)?;
         let inside = self.open.last().copied();
         match (self.state, inside, found) {
             (State::First | State::More, Some(Open::List), b']') | (State::First | State::More, Some(Open::Map), b'}') => Ok(self.close()),
@@ -284,24 +283,20 @@ impl<R: BufRead> Source for Json<R> {
             (State::First | State::Value, ..) => self.value(found),
             (State::Colon, _, b':') => {
                 self.reader.consume(1);
-                let first = self.after_space()?.ok_or(Error::NotJson)?;
+                let first = self.after_space()?.ok_or(Fault::NotJson)?;
                 self.value(first)
             }
             (State::More, Some(inside), b',') => {
                 self.reader.consume(1);
-                let first = self.after_space()?.ok_or(Error::NotJson)?;
+                let first = self.after_space()?.ok_or(Fault::NotJson)?;
                 if inside == Open::Map { self.key(first) } else { self.value(first) }
             }
-            _ => Err(Error::NotJson),
+            _ => Err(Fault::NotJson),
         }
     }
 
     fn text(&self) -> &str {
         &self.text
-    }
-
-    fn is_merge(&self) -> bool {
-        false
     }
 
     fn number(&self) -> Number {

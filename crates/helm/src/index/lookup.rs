@@ -125,7 +125,7 @@ impl Index {
 }
 
 fn pack(entry: &Entry, out: &mut Vec<u8>) {
-    for text in [&entry.name, &entry.created, &entry.digest].into_iter().chain(entry.urls.iter().flatten()) {
+    for text in [&entry.metadata.name, &entry.created, &entry.digest].into_iter().chain(entry.urls.iter().flatten()) {
         write_text(text, out);
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use headwater_golang::json;
+use serde_json::Value;
 
-use super::decode::Any;
-use super::entry::{Dependency, Entry, Maintainer};
-use super::source::Truth;
+use super::entry::Entry;
+use crate::chart::metadata::{Part, Parts};
 
 /// A JSON object under construction, without white space.
 pub(super) struct Object<'a> {
@@ -48,24 +48,49 @@ impl<'a> Object<'a> {
     }
 
     /// Writes a boolean unless it is false.
-    pub(super) fn some_truth(&mut self, key: &str, value: Truth) {
-        if value == Truth::True {
+    pub(super) fn some_truth(&mut self, key: &str, value: bool) {
+        if value {
             self.key(key).extend_from_slice(b"true");
         }
     }
 
-    /// Writes a list unless it is absent or empty.
-    pub(super) fn some_list<T>(&mut self, key: &str, items: Option<&Vec<T>>, each: impl FnMut(&T, &mut Vec<u8>)) {
-        if let Some(items) = items.filter(|items| !items.is_empty()) {
+    /// Writes a list unless it is empty.
+    pub(super) fn some_list<T>(&mut self, key: &str, items: &[T], each: impl FnMut(&T, &mut Vec<u8>)) {
+        if !items.is_empty() {
             list(items, self.key(key), each);
         }
     }
 
-    /// Writes a map unless it is absent or empty.
-    pub(super) fn some_map<T>(&mut self, key: &str, items: Option<&BTreeMap<String, T>>, each: impl FnMut(&T, &mut Vec<u8>)) {
-        if let Some(items) = items.filter(|items| !items.is_empty()) {
+    /// Writes a map unless it is empty.
+    pub(super) fn some_map<T>(&mut self, key: &str, items: &BTreeMap<String, T>, each: impl FnMut(&T, &mut Vec<u8>)) {
+        if !items.is_empty() {
             map(items, self.key(key), each);
         }
+    }
+
+    /// Writes the fields of a struct.
+    fn parts(&mut self, node: &dyn Parts) {
+        node.each(&mut |name, part| {
+            if part.is_left_away() {
+                return;
+            }
+            let out = self.key(name);
+            match part {
+                Part::Text(text) | Part::Required(text) => json::write_string(text, out),
+                Part::Flag(flag) => any(&flag.into(), out),
+                Part::Texts(texts) => list(texts, out, string),
+                Part::Map(texts) => map(texts, out, string),
+                Part::Values(values) => list(values, out, any),
+                Part::Nodes(nodes) => list(&nodes, out, |node, out| match node {
+                    Some(node) => {
+                        let mut object = Object::begin(out);
+                        object.parts(*node);
+                        object.end();
+                    }
+                    None => out.extend_from_slice(b"null"),
+                }),
+            }
+        });
     }
 }
 
@@ -80,7 +105,7 @@ fn list<T>(items: &[T], out: &mut Vec<u8>, mut each: impl FnMut(&T, &mut Vec<u8>
     out.push(b']');
 }
 
-fn map<T>(items: &BTreeMap<String, T>, out: &mut Vec<u8>, mut each: impl FnMut(&T, &mut Vec<u8>)) {
+fn map<'m, T: 'm>(items: impl IntoIterator<Item = (&'m String, &'m T)>, out: &mut Vec<u8>, mut each: impl FnMut(&T, &mut Vec<u8>)) {
     let mut object = Object::begin(out);
     for (key, value) in items {
         each(value, object.key(key));
@@ -95,38 +120,21 @@ pub(super) fn string(text: &String, out: &mut Vec<u8>) {
 }
 
 /// Writes any value.
-pub(super) fn any(value: &Any, out: &mut Vec<u8>) {
+pub(super) fn any(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Any::Null => out.extend_from_slice(b"null"),
-        Any::Bool(Truth::True) => out.extend_from_slice(b"true"),
-        Any::Bool(Truth::False) => out.extend_from_slice(b"false"),
-        Any::Number(value) => out.extend_from_slice(json::number(*value).as_deref().unwrap_or("null").as_bytes()),
-        Any::Text(text) => json::write_string(text, out),
-        Any::List(items) => list(items, out, any),
-        Any::Map(items) => map(items, out, any),
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(truth) => out.extend_from_slice(if *truth { b"true" } else { b"false" }),
+        Value::Number(value) => out.extend_from_slice(value.as_f64().and_then(json::number).as_deref().unwrap_or("null").as_bytes()),
+        Value::String(text) => json::write_string(text, out),
+        Value::Array(items) => list(items, out, any),
+        Value::Object(items) => map(items.iter().collect::<BTreeMap<_, _>>(), out, any),
     }
 }
 
 /// Writes an entry, its fields in upstream's order.
 pub(super) fn entry(entry: &Entry, out: &mut Vec<u8>) {
     let mut object = Object::begin(out);
-    object.some_text("name", &entry.name);
-    object.some_text("home", &entry.home);
-    object.some_list("sources", entry.sources.as_ref(), string);
-    object.some_text("version", &entry.version);
-    object.some_text("description", &entry.description);
-    object.some_list("keywords", entry.keywords.as_ref(), string);
-    object.some_list("maintainers", entry.maintainers.as_ref(), |item, out| or_null(item.as_ref(), out, maintainer));
-    object.some_text("icon", &entry.icon);
-    object.some_text("apiVersion", &entry.api_version);
-    object.some_text("condition", &entry.condition);
-    object.some_text("tags", &entry.tags);
-    object.some_text("appVersion", &entry.app_version);
-    object.some_truth("deprecated", entry.deprecated);
-    object.some_map("annotations", entry.annotations.as_ref(), string);
-    object.some_text("kubeVersion", &entry.kube_version);
-    object.some_list("dependencies", entry.dependencies.as_ref(), |item, out| or_null(item.as_ref(), out, dependency));
-    object.some_text("type", &entry.kind);
+    object.parts(&entry.metadata);
     let urls = object.key("urls");
     match &entry.urls {
         Some(items) => list(items, urls, string),
@@ -139,35 +147,6 @@ pub(super) fn entry(entry: &Entry, out: &mut Vec<u8>) {
     object.some_text("engine", &entry.engine);
     object.some_text("tillerVersion", &entry.tiller_version);
     object.some_text("url", &entry.url);
-    object.end();
-}
-
-fn or_null<T>(item: Option<&T>, out: &mut Vec<u8>, write: impl FnOnce(&T, &mut Vec<u8>)) {
-    match item {
-        Some(item) => write(item, out),
-        None => out.extend_from_slice(b"null"),
-    }
-}
-
-fn maintainer(maintainer: &Maintainer, out: &mut Vec<u8>) {
-    let Maintainer { name, email, url } = maintainer;
-    let mut object = Object::begin(out);
-    object.some_text("name", name);
-    object.some_text("email", email);
-    object.some_text("url", url);
-    object.end();
-}
-
-fn dependency(dependency: &Dependency, out: &mut Vec<u8>) {
-    let mut object = Object::begin(out);
-    object.text("name", &dependency.name);
-    object.some_text("version", &dependency.version);
-    object.text("repository", &dependency.repository);
-    object.some_text("condition", &dependency.condition);
-    object.some_list("tags", dependency.tags.as_ref(), string);
-    object.some_truth("enabled", dependency.enabled);
-    object.some_list("import-values", dependency.import_values.as_ref(), any);
-    object.some_text("alias", &dependency.alias);
     object.end();
 }
 

@@ -4,8 +4,8 @@ use std::io::{self, BufRead};
 
 use headwater_goyaml::{self as yaml, Meaning, Replay, Step};
 
-use super::source::{Event, Kind, Number, Rules, Source};
-use super::{Error, Limits};
+use super::Limits;
+use crate::decode::{Event, Fault, Kind, Number, Rules, Source};
 
 /// The first YAML document of a stream as events.
 pub(super) struct Yaml<'r> {
@@ -15,26 +15,26 @@ pub(super) struct Yaml<'r> {
 
 impl<'r> Yaml<'r> {
     /// A source of the first document in `reader`; `None` if there is none.
-    pub(super) fn open(reader: impl BufRead + 'r, limits: &Limits) -> Result<Option<Self>, Error> {
+    pub(super) fn open(reader: impl BufRead + 'r, limits: &Limits) -> Result<Option<Self>, Fault> {
         let replay = Replay::open(reader, limits.file)?;
         Ok(replay.map(|replay| Self { replay, number: Number::Float(f64::NAN) }))
     }
 
     /// Checks that the document ends.
-    pub(super) fn finish(&mut self) -> Result<(), Error> {
+    pub(super) fn finish(&mut self) -> Result<(), Fault> {
         Ok(self.replay.finish()?)
     }
 
     /// Reads the rest of a document of which nothing is wanted any more, so that what is no YAML is told as such. Ends early where it
     /// is nested deeper than `deepest` from here on.
-    pub(super) fn exhaust(&mut self, deepest: usize) -> Result<(), Error> {
+    pub(super) fn exhaust(&mut self, deepest: usize) -> Result<(), Fault> {
         Ok(self.replay.exhaust(deepest)?)
     }
 
     fn kind(&mut self, meaning: Meaning) -> Kind {
         self.number = match meaning {
             Meaning::Null => return Kind::Null,
-            Meaning::Bool(truth) => return Kind::Bool(truth.into()),
+            Meaning::Bool(truth) => return Kind::Bool(truth),
             Meaning::Text => return Kind::Text,
             Meaning::Int(number) => Number::Int(number),
             Meaning::Uint(number) => Number::Uint(number),
@@ -45,7 +45,7 @@ impl<'r> Yaml<'r> {
 }
 
 impl Source for Yaml<'_> {
-    fn next(&mut self) -> Result<Event, Error> {
+    fn next(&mut self) -> Result<Event, Fault> {
         Ok(match self.replay.next()? {
             Step::Scalar(meaning) => Event::Scalar(self.kind(meaning)),
             Step::List => Event::List,
@@ -66,20 +66,16 @@ impl Source for Yaml<'_> {
         self.number
     }
 
-    fn is_verbatim(&self) -> bool {
-        true
-    }
-
     fn line(&self) -> u64 {
         self.replay.line() as u64
     }
 
     fn rules(&self) -> Rules {
-        Rules::Yaml
+        Rules::Strict
     }
 }
 
-impl From<yaml::Error> for Error {
+impl From<yaml::Error> for Fault {
     fn from(error: yaml::Error) -> Self {
         match error {
             yaml::Error::Syntax(problem) => Self::yaml(&problem.to_string()),

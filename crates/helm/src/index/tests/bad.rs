@@ -1,7 +1,7 @@
 //! Input that is wrong, hostile or very large.
 
 use super::{LIMITS, accepted, numbered, refused, stored, versions};
-use crate::index::{Error, Limits};
+use crate::index::{Error, Fault, Limits};
 
 #[test]
 fn what_is_no_index_is_refused_with_upstreams_words() {
@@ -111,7 +111,7 @@ fn aliases_that_explode_are_refused() {
     // Few nodes, much text.
     let long = format!("serverInfo:\n  a: &a {}\n  b: [{}]\n", "x".repeat(100_000), ["*a"; 300].join(", "));
     let small = Limits::of_file(1_000_000);
-    assert!(matches!(stored(long, &small), Err(Error::Yaml(_))));
+    assert!(matches!(stored(long, &small), Err(Error::Decode(Fault::Yaml(_)))));
     // Charts whose versions all are the same ones.
     let versions = "{name: a, version: 1.0.0}, ".repeat(1000);
     let charts = numbered(3000, |i| format!("  c{i}: *v\n"));
@@ -126,7 +126,7 @@ fn deep_nesting_is_refused() {
     }
     let json = |n: usize| format!("{{\"apiVersion\": \"v1\", \"serverInfo\": {{\"a\": {}{}}}}}", "[".repeat(n), "]".repeat(n));
     assert!(accepted(json(90)).contains("[]"));
-    assert!(matches!(stored(json(200), &LIMITS), Err(Error::TooDeep { limit: 100 })));
+    assert!(matches!(stored(json(200), &LIMITS), Err(Error::Decode(Fault::TooDeep { limit: 100 }))));
     assert!(stored(json(1_000_000), &LIMITS).is_err());
 }
 
@@ -136,7 +136,7 @@ fn limits_hold() {
     let index = format!("apiVersion: v1\nentries: {{a: [{versions}]}}\n");
     let limits = |file, versions| Limits { file, versions, ..LIMITS };
     assert!(stored(&index, &limits(index.len() as u64, 10)).is_ok());
-    assert!(matches!(stored(&index, &limits(index.len() as u64, 9)), Err(Error::TooManyVersions { limit: 9 })));
+    assert!(matches!(stored(&index, &limits(index.len() as u64, 9)), Err(Error::Decode(Fault::TooManyVersions { limit: 9 }))));
     let error = stored(&index, &limits(index.len() as u64 - 1, 10)).unwrap_err().to_string();
     assert!(error.ends_with(&format!(" exceeds the maximum index file size of {} bytes", index.len() - 1)), "{error}");
     assert!(matches!(super::normalise(std::path::Path::new("/"), &mut Vec::new(), &LIMITS), Err(Error::NotAFile { .. })));
@@ -152,13 +152,13 @@ fn what_must_be_held_is_bounded() {
         format!("entries:\n  a:\n  - urls: [{}]\n", "a,".repeat(100_001)),
         format!("{{\"serverInfo\": {{\"a\": [{}0]}}}}", "0,".repeat(100_001)),
     ] {
-        assert!(matches!(stored(index, &LIMITS), Err(Error::TooManyValues { limit: 100_000 })));
+        assert!(matches!(stored(index, &LIMITS), Err(Error::Decode(Fault::TooManyValues { limit: 100_000 }))));
     }
     // Versions and charts have a limit of their own.
     let charts = numbered(100_010, |i| format!("  c{i}: [null]\n"));
     let index = format!("apiVersion: v1\nentries:\n{charts}  a: [{}]\n", "null,".repeat(100_010));
     assert_eq!(stored(&index, &LIMITS).unwrap().1.charts, 100_011);
-    assert!(matches!(stored(&index, &Limits { versions: 100_000, ..LIMITS }), Err(Error::TooManyVersions { .. })));
+    assert!(matches!(stored(&index, &Limits { versions: 100_000, ..LIMITS }), Err(Error::Decode(Fault::TooManyVersions { .. }))));
     // Everything is anchored.
     let anchored = format!("&a\nentries:\n  a:\n{}", "  - {}\n".repeat(500_000));
     assert_eq!(refused(anchored), "error converting YAML to JSON: yaml: document contains excessive aliasing");
@@ -174,5 +174,5 @@ fn very_long_lines_are_read() {
 #[test]
 fn more_versions_than_allowed_are_refused_early() {
     let index = format!("apiVersion: v1\nentries:\n  a:\n{}", "  - {}\n".repeat(1_000_001));
-    assert!(matches!(stored(index, &LIMITS), Err(Error::TooManyVersions { limit: 1_000_000 })));
+    assert!(matches!(stored(index, &LIMITS), Err(Error::Decode(Fault::TooManyVersions { limit: 1_000_000 }))));
 }

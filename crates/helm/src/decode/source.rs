@@ -1,10 +1,10 @@
-//! The two notations of an index behind one interface: a stream of events.
+//! The notations of charts and indexes behind one interface: a stream of events.
 
-use super::Error;
+use super::Fault;
 
 /// One step through a document. The text of a scalar is in the source that gave the event, until its next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Scalar(Kind),
     List,
     Map,
@@ -12,66 +12,59 @@ pub(super) enum Event {
     End,
 }
 
-/// What a scalar is; its text is as it is written in the source, strings without quotes and escapes.
+/// The kind of a scalar; its text is as it is written in the source, strings without quotes and escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
-    Bool(Truth),
+    Bool(bool),
     Number,
     Text,
 }
 
-/// A boolean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Truth {
-    True,
-    False,
-}
-
-impl From<bool> for Truth {
-    fn from(value: bool) -> Self {
-        if value { Self::True } else { Self::False }
-    }
-}
-
 /// A document as events.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// The next event.
-    fn next(&mut self) -> Result<Event, Error>;
+    fn next(&mut self) -> Result<Event, Fault>;
 
     /// The text of the scalar that came last.
     fn text(&self) -> &str;
 
-    /// Whether the notation merges a map into the one it stands in, and the scalar that came last asks for that.
-    fn is_merge(&self) -> bool;
+    /// Says if the notation merges a map into the one it stands in, and the scalar that came last asks for that.
+    fn is_merge(&self) -> bool {
+        false
+    }
 
     /// The value of the number that came last.
     fn number(&self) -> Number;
 
-    /// Whether the scalar that came last is written as its text reads, without escapes.
-    fn is_verbatim(&self) -> bool;
+    /// Says if the scalar that came last is written as its text reads, without escapes.
+    fn is_verbatim(&self) -> bool {
+        true
+    }
 
     /// The line on which what came last begins, counted from 1; 0 where nobody is told.
     fn line(&self) -> u64 {
         0
     }
 
-    /// Which rules the notation has beyond its syntax.
+    /// The rules of the notation beyond its syntax.
     fn rules(&self) -> Rules;
 }
 
-/// How strictly upstream reads a notation.
+/// The ways in which upstream decodes a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rules {
-    /// Unknown and repeated keys are errors; numbers and booleans may stand for strings in some places.
-    Yaml,
-    /// Unknown keys are passed over, of repeated ones the last counts.
+pub(crate) enum Rules {
+    /// An index in YAML: unknown and repeated keys are errors; numbers and booleans may stand for strings in some places.
+    Strict,
+    /// An index in JSON: unknown keys are passed over, of repeated ones the last counts.
     Json,
+    /// A chart's file: unknown keys are passed over; numbers and booleans may stand for strings everywhere. Errors name the field.
+    Typed,
 }
 
 /// A number, wide enough for what upstream makes of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Int(i64),
     Uint(u64),
     Float(f64),
