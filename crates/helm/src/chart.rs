@@ -25,7 +25,7 @@ pub use source::{Kind, Source, located};
 pub use values::{Absent, Merged, merge_files};
 pub use version::with_metadata;
 
-use super::decode::Fault;
+use crate::decode::Fault;
 
 use self::load::File;
 use self::lock::Lock;

@@ -5,19 +5,18 @@
 
 mod fault;
 mod maps;
-pub(crate) mod number;
+mod number;
 mod source;
 mod tree;
 
 use std::collections::BTreeMap;
 
+use headwater_golang::{quote, time};
 use serde_json::{Map, Value};
 
 pub use fault::Fault;
 pub(crate) use source::{Event, Kind, Number, Rules, Source};
 pub(crate) use tree::Tree;
-
-use headwater_golang::time;
 
 /// How much a document may hold; what was read as a whole has bounds of its own.
 #[derive(Debug, Clone, Copy)]
@@ -98,13 +97,12 @@ impl<S: Source> Decoder<S> {
             _ => return Err(self.complain("Time.UnmarshalJSON: input is not a JSON string")),
         }
         let text = self.source.text();
-        match time::normalise(text).filter(|_| self.source.is_verbatim()) {
-            Some(time) => {
-                *into = time;
-                Ok(())
-            }
-            None => Err(self.complain(&format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text:?}"))),
-        }
+        let Some(time) = time::normalise(text).filter(|_| self.source.is_verbatim()) else {
+            let text = quote(text);
+            return Err(self.complain(&format!("parsing time {text} as \"2006-01-02T15:04:05Z07:00\": cannot parse {text}")));
+        };
+        *into = time;
+        Ok(())
     }
 
     /// Reads a list of this Go type; null empties it.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-use headwater_golang::time;
+use headwater_golang::{json, time};
 use serde_json::Value;
 
 use super::entry::Entry;
@@ -220,7 +220,7 @@ impl Document {
                         head.push(b',');
                     }
                     first = false;
-                    headwater_golang::json::write_string(chart, &mut head);
+                    json::write_string(chart, &mut head);
                     head.push(b':');
                     self.write_versions(slots.as_deref(), &mut head, &mut out)?;
                 }

@@ -1,8 +1,9 @@
 //! One version of a chart in an index: what the chart says of itself, and where it is.
 
+use headwater_golang::time;
+
 use crate::chart::metadata::{Invalid, Metadata};
 use crate::decode::{Decoder, Event, Fault, Place, Source};
-use headwater_golang::time;
 
 /// The fields that a version has beside [`Metadata::FIELDS`].
 const FIELDS: [&str; 8] = ["urls", "created", "removed", "digest", "checksum", "engine", "tillerVersion", "url"];

@@ -20,14 +20,17 @@ fn checked(text: &str) -> Result<Metadata, String> {
 fn bare_numbers_and_booleans_become_text() {
     let metadata = checked(
         "name: tide\nversion: 1.10\nhome: 1_000\nicon: 0o14\nappVersion: 2024-01-01\nkubeVersion: 0x10\nsources: [1, 2.0, yes, null]\n\
-         annotations: {a: 123456789.0, b: 1.23456789, c: null, d: 18446744073709551615, e: 20240101123456789, f: 1234567.0}\n",
+         annotations: {a: 123456789.0, b: 1.23456789, c: null, d: 18446744073709551615, e: 20240101123456789, f: 1234567.0, g: 4011180.25}\n",
     )
     .unwrap();
     assert_eq!((metadata.version.as_str(), metadata.home.as_str(), metadata.icon.as_str()), ("1.1", "1000", "12"));
     assert_eq!((metadata.app_version.as_str(), metadata.kube_version.as_str()), ("2024-01-01", "16"));
     assert_eq!(metadata.sources, ["1", "2", "true", ""]);
     let annotations: Vec<_> = metadata.annotations.values().map(String::as_str).collect();
-    assert_eq!(annotations, ["1.2345679e+08", "1.2345679", "", "18446744073709551615", "20240101123456789", "1.234567e+06"]);
+    assert_eq!(
+        annotations,
+        ["1.2345679e+08", "1.2345679", "", "18446744073709551615", "20240101123456789", "1.234567e+06", "4.0111802e+06"]
+    );
     assert_eq!(metadata.api_version, V1);
 }
 

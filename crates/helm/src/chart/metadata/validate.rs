@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use headwater_golang::filepath::base;
+use headwater_golang::quote;
+
 use super::super::Problem;
 use super::{Dependency, Metadata};
 use crate::printable::sanitised;
-use headwater_golang::filepath::base;
-use headwater_golang::quote;
 use headwater_version::Version;
 
 /// Why Helm calls a chart invalid.
