@@ -1,4 +1,4 @@
-//! What a Kubernetes API server can take: `cargo bench -p headwater-apiserver [-- PID]`, against the cluster of `KUBECONFIG`, with the
+//! The load that a Kubernetes API server can take: `cargo bench -p headwater-apiserver [-- PID]`, against the cluster of `KUBECONFIG`, with the
 //! memory of the process PID beside the times. Point it at `headwater standalone` and at a kube-apiserver, and compare.
 //!
 //! It makes a namespace of 10,000 ConfigMaps of 2 KB, lists them, lets 200 watchers follow 2,000 updates, and deletes them all.

@@ -23,7 +23,7 @@ const PATH: usize = 4096;
 /// The most mistakes of one kind that a client is told of.
 pub const MISTAKES: usize = 100;
 
-/// What YAML may cost. Deeper objects than [`DEPTH`] are refused as those in JSON are.
+/// The bounds on YAML. Deeper objects than [`DEPTH`] are refused as those in JSON are.
 const YAML_LIMITS: yaml::Limits = yaml::Limits { bytes: BODY_LIMIT, depth: 200, nodes: 1_000_000 };
 
 /// The media type of server-side apply.

@@ -18,7 +18,7 @@ use super::{Error, Remote};
 
 /// Redirects as Git itself follows them.
 const REDIRECTS: RedirectRules = RedirectRules { statuses: Statuses::Every3xx, ..RedirectRules::COMMON };
-/// What the client says when a proxy answers 407 to a CONNECT.
+/// The client's words when a proxy answers 407 to a CONNECT.
 const TUNNEL_REFUSED: &str = "proxy authorization required";
 /// Some servers answer Git clients only.
 pub(super) const AGENT: &str = concat!("git/2.50 (headwater/", env!("CARGO_PKG_VERSION"), ")");
@@ -79,7 +79,7 @@ impl Http {
         self.wire.wait("an answer", request.body(body).send())?.map_err(|err| self.unsent(&err))
     }
 
-    /// Why there is no answer.
+    /// The reason that there is no answer.
     fn unsent(&self, error: &reqwest::Error) -> Error {
         let words = self.wire.words(error);
         match &self.proxy {

@@ -18,7 +18,7 @@ const VARIABLE: &str = "HEADWATER_TEST_ORDER";
 /// The test that such a process runs.
 const TEST: &str = "alone::a_fetch_in_a_process_of_its_own_reports_its_end";
 
-/// What to fetch `main` from.
+/// A remote to fetch `main` from.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Order {
     pub url: String,
@@ -31,7 +31,7 @@ pub struct Order {
     report: PathBuf,
 }
 
-/// How a fetch ended.
+/// The end of a fetch.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct End {
     /// The revision; none of a fetch that failed.
@@ -40,7 +40,7 @@ pub struct End {
     pub files: Vec<String>,
     /// The text of the error; empty without one.
     pub error: String,
-    /// Whether nothing ended the fetch but time.
+    /// Set when nothing ended the fetch but time.
     pub is_late: bool,
     pub took: Duration,
     /// Bytes of memory that it took at most, beyond what the process had before.

@@ -20,7 +20,7 @@ pub struct Client {
     folder: TempDir,
 }
 
-/// What a fetch gave.
+/// The outcome of a fetch.
 #[derive(Debug)]
 pub struct Fetched {
     pub revision: String,

@@ -86,7 +86,7 @@ async fn a_server_that_gives_only_what_its_references_point_at() {
     speaks(Dialect { version: 0, wants: Wants::References, ..Dialect::NEWEST }).await;
 }
 
-/// Whether a fetch can be shallow.
+/// Tells the capabilities that say nothing of shallow fetches.
 fn is_deep(capability: &str) -> bool {
     capability != "shallow" && !capability.starts_with("deepen")
 }

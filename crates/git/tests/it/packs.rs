@@ -19,7 +19,7 @@ use crate::{
     client::Client,
 };
 
-/// What a process may take more than before, whatever a server sends.
+/// The memory that a process may take more than before, whatever a server sends.
 const ROOM: u64 = 48 << 20;
 
 /// More than enough time for any fetch that is not to end with it.

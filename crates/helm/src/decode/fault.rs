@@ -1,4 +1,4 @@
-//! What can be wrong with a document.
+//! Faults of a document.
 
 use std::io;
 

@@ -9,7 +9,7 @@ use super::source::{Event, Kind, Number, Rules, Source};
 
 /// A value as events.
 pub(crate) struct Tree<'v> {
-    /// What comes next, before the rest of what is open.
+    /// The next part, before the rest of the open ones.
     next: Option<&'v Value>,
     open: Vec<Open<'v>>,
     text: &'v str,

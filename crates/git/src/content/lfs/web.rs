@@ -12,19 +12,19 @@ use crate::{Error, http};
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
-    /// What every server on the way may see.
+    /// Headers for every server on the way.
     pub(super) headers: HeaderMap,
-    /// What only the first server may see.
+    /// Headers for the first server only.
     pub(super) own: HeaderMap,
-    /// Whether the remote's credentials belong to it.
+    /// The place of the remote's credentials in it.
     pub(super) access: Access,
     pub(super) body: Vec<u8>,
 }
 
-/// Whether the remote's credentials belong to a request, where it goes to the remote.
+/// The place of the remote's credentials in a request that goes to the remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// They do.
+    /// They go along.
     Remote,
     /// The request carries its own.
     Own,

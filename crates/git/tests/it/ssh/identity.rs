@@ -1,4 +1,4 @@
-//! Who logs in: formats of keys, passphrases, and keys that do not fit.
+//! Identities: formats of keys, passphrases, and keys that do not fit.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::future::join_all;

@@ -1,4 +1,4 @@
-//! Which host is believed to be the one that is meant.
+//! Hosts that are believed to be the one that is meant, and those that are refused.
 
 use std::fs;
 
